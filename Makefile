@@ -1,0 +1,71 @@
+# Every command of the project. `make demo` and `make test` need nothing but Python, Rust and a JDK.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROFILE ?= release
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+# Executors must run the interpreter that has the wheel.
+export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
+export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python test-matrix check stubs bench notebooks wheel docs build clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## Run the story of examples/first_light.py on real flights
+	$(BIN)/python examples/first_light.py
+
+test: test-rust test-python ## Run every test
+
+test-rust: build ## Rust: unit, property and integration tests
+	$(BIN)/python .ci/with_server.py cargo test --profile $(PROFILE)
+
+test-python: build ## Python: pytest against real Spark and a real ZooKeeper
+	$(BIN)/python -m pytest
+
+test-matrix: build ## Smoke tests on PySpark 3.5 and 4.3
+	.ci/matrix
+
+check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its feature
+	cargo fmt --check
+	cargo clippy --all-targets --profile $(PROFILE) -- -D warnings
+	cargo clippy --all-targets --profile $(PROFILE) --features python -- -D warnings
+	! cargo tree --edges normal,dev | grep -q pyo3
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sparkeeper._sparkeeper --ignore-disjoint-bases
+
+stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sources
+	.ci/stubs $(BIN)
+
+bench: build ## Locks beside kazoo and Curator, in one run
+	$(BIN)/python benches/locks.py
+
+notebooks: build ## Execute the notebooks, in place
+	$(BIN)/python .ci/notebooks.py
+
+wheel: $(VENV)/.installed ## Build the wheel as it is released
+	$(BIN)/maturin build --profile dist --out dist
+
+docs: ## Documentation of the Rust crate
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+build: $(VENV)/.built ## Set up the virtual environment and build the extension
+
+$(VENV)/.installed: pyproject.toml .ci/prerequisites
+	@.ci/prerequisites $(PYTHON)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py dev)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
+	$(BIN)/maturin develop --quiet --profile $(PROFILE)
+	@touch $@
+
+clean: ## Remove what was built
+	rm -rf $(VENV) target dist

@@ -1,0 +1,11 @@
+"""Coordination for PySpark over Apache ZooKeeper: locks, partition plans, fault-tolerant writes."""
+
+from __future__ import annotations
+
+from sparkeeper import exceptions
+from sparkeeper._sparkeeper import Contender, Held, Lock, Stat
+from sparkeeper.connection import connect
+from sparkeeper.coordinator import Coordinator
+from sparkeeper.tls import Tls
+
+__all__ = ["Contender", "Coordinator", "Held", "Lock", "Stat", "Tls", "connect", "exceptions"]

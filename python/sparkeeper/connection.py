@@ -1,0 +1,173 @@
+"""`connect`: from what the user has - a SparkSession, a connect string, a running task - to a coordinator."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper.coordinator import Coordinator
+from sparkeeper.exceptions import ConfigError
+from sparkeeper.tls import Tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from pyspark.sql import SparkSession
+
+    Lookup = Callable[[str], str | None]
+
+ENVIRONMENT = "SPARKEEPER_CONNECT"
+LOCAL = "local"
+
+
+def connect(  # noqa: PLR0913 - each is a setting with a default
+    target: SparkSession | str | None = None,
+    *,
+    session_timeout: float | timedelta | None = None,
+    namespace: str | None = None,
+    auth: tuple[str, str] | Sequence[tuple[str, str]] | None = None,
+    acl: str | None = None,
+    tls: Tls | None = None,
+    owner: str | None = None,
+    timeout: float | timedelta | None = None,
+) -> Coordinator:
+    """Connect to a ZooKeeper ensemble.
+
+    Args:
+        target: A SparkSession (its `spark.zookeeper.connect`, `.namespace`, `.session.timeout`, `.auth`, `.acl` and
+            `.tls.ca|cert|key` settings), a connect string `host:port[,host:port...][/chroot]`, or "local": a real
+            ZooKeeper from PySpark's own jars, shared by this machine's processes. Without one: in a Spark task the
+            driver's settings, else the environment variable SPARKEEPER_CONNECT.
+        session_timeout: How long the ensemble keeps our session without hearing from us; 10 s by default, and the
+            server may negotiate another. Seconds or timedelta.
+        namespace: Put before every path.
+        auth: (scheme, "user:password") or several. The second may be a reference, "env:NAME" or "file:PATH";
+            only references travel in a pickle.
+        acl: "open" (default), "read_open" or "creator": rights on the nodes we create.
+        tls: PEM files for servers that speak TLS.
+        owner: Who we say we are to the others; application id, host, process and script by default.
+        timeout: Keep trying for so long; None tries every host once.
+
+    Raises:
+        ConnectionLost: No server answered.
+        AuthFailed: The credentials were refused.
+        ConfigError: An argument or setting is missing, contradictory or out of range.
+    """
+    where, lookup = _resolve(target)
+    coordinator = Coordinator(
+        _local() if where == LOCAL else where,
+        session_timeout=session_timeout if session_timeout is not None else _seconds(lookup),
+        namespace=namespace if namespace is not None else lookup("namespace") or "",
+        auth=_identities(auth if auth is not None else lookup("auth")),
+        acl=acl or lookup("acl") or "open",
+        tls=_files(tls or _tls(lookup)),
+        owner=owner or _owner(lookup),
+    )
+    coordinator._open(timeout)  # noqa: SLF001 - ours
+    return coordinator
+
+
+def _resolve(target: SparkSession | str | None) -> tuple[str, Lookup]:
+    """Return the connect string, and where the other settings are looked up."""
+    if isinstance(target, str):
+        return target, lambda _: None
+    if target is not None:
+        lookup = _session_settings(target)
+        where = lookup("connect")
+        if where is None:
+            raise ConfigError(
+                "connect(spark): the session has no spark.zookeeper.connect; set it with "
+                '.config("spark.zookeeper.connect", "host:2181"), or "local" for an embedded server'
+            )
+        return where, lookup
+    lookup = _task_settings()
+    where = lookup("connect") or os.environ.get(ENVIRONMENT)
+    if where is None:
+        raise ConfigError(
+            "connect(): not in a Spark task whose driver set spark.zookeeper.connect, and the environment variable "
+            f"{ENVIRONMENT} is not set; set one, or pass a SparkSession or host:port"
+        )
+    return where, lookup
+
+
+def _session_settings(spark: Any) -> Lookup:  # noqa: ANN401 - classic and Connect sessions share no base before 4.0
+    get = getattr(getattr(spark, "conf", None), "get", None)
+    if get is None:
+        raise ConfigError(f"connect({spark!r}): give a SparkSession, a connect string, or nothing")
+
+    def lookup(key: str) -> str | None:
+        value: str | None = get("spark.app.id" if key == "app.id" else f"spark.zookeeper.{key}", None)
+        return value
+
+    return lookup
+
+
+def _task_settings() -> Lookup:
+    """Look up what the driver set, where this is a Spark task; SQL tasks carry it, RDD tasks don't."""
+    pyspark = sys.modules.get("pyspark")
+    context = pyspark.TaskContext.get() if pyspark is not None else None
+    if context is None:
+        return lambda _: None
+
+    def lookup(key: str) -> str | None:
+        value: str | None = context.getLocalProperty("spark.app.id" if key == "app.id" else f"spark.zookeeper.{key}")
+        return value
+
+    return lookup
+
+
+def _local() -> str:
+    from sparkeeper.local import shared_server  # noqa: PLC0415 - looks for PySpark's jars
+
+    return shared_server().connect_string
+
+
+def _seconds(lookup: Lookup) -> float | None:
+    """Read `spark.zookeeper.session.timeout`: seconds, or with a unit as Spark writes durations."""
+    text = lookup("session.timeout")
+    if text is None:
+        return None
+    number = text.strip().lower()
+    factor = 1.0
+    for unit, seconds in (("ms", 0.001), ("min", 60.0), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
+        if number.endswith(unit):
+            number, factor = number[: -len(unit)].strip(), seconds
+            break
+    try:
+        return float(number) * factor
+    except ValueError:
+        raise ConfigError(f"spark.zookeeper.session.timeout={text!r}: give seconds, or 500ms, 10s, 2min") from None
+
+
+def _identities(auth: tuple[str, str] | Sequence[tuple[str, str]] | str | None) -> list[tuple[str, str]]:
+    if not auth:
+        return []
+    if isinstance(auth, str):  # spark.zookeeper.auth = scheme:credential
+        scheme, _, credential = auth.partition(":")
+        return [(scheme, credential)]
+    if isinstance(auth[0], str):
+        scheme, credential = auth
+        return [(str(scheme), str(credential))]
+    return [(str(scheme), str(credential)) for scheme, credential in auth]
+
+
+def _tls(lookup: Lookup) -> Tls | None:
+    ca, cert, key = (lookup(f"tls.{name}") for name in ("ca", "cert", "key"))
+    return Tls(ca, cert, key) if ca or cert or key else None
+
+
+def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None] | None:
+    if tls is None:
+        return None
+    ca, cert, key = (None if path is None else os.fspath(path) for path in (tls.ca, tls.cert, tls.key))
+    return ca, cert, key
+
+
+def _owner(lookup: Lookup) -> str:
+    """Say who we are: application @ host / process / script."""
+    application = lookup("app.id") or "python"
+    script = sys.argv[0] if sys.argv and sys.argv[0] not in ("", "-c") else "interactive"
+    return f"{application} @ {socket.gethostname()} / {os.getpid()} / {script}"

@@ -1,0 +1,97 @@
+"""The coordinator: the native session, with what meets Spark on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper import _sparkeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from pyspark.sql import Column, DataFrame, SparkSession
+    from typing_extensions import Self
+
+    from sparkeeper.spark.plan import PartitionPlan
+    from sparkeeper.spark.table import Table
+    from sparkeeper.spark.write import Write
+
+
+class Coordinator(_sparkeeper.Coordinator):
+    """One session with a ZooKeeper ensemble, and everything that is done through it.
+
+    `sparkeeper.connect` makes one. It is safe to share between threads and tasks. It pickles as configuration
+    and connects again where it is used; it does not survive a fork.
+    """
+
+    def write(self, df: DataFrame) -> Write:
+        """Begin a fault-tolerant write of `df`; nothing happens before `save`."""
+        from sparkeeper.spark.write import Write  # noqa: PLC0415 - pyspark is needed only here
+
+        return Write(self, df)
+
+    def table(self, spark: SparkSession, path: str) -> Table:
+        """Return the table at `path`, which `write` made."""
+        from sparkeeper.spark.table import Table  # noqa: PLC0415 - pyspark is needed only here
+
+        return Table(self, spark, path)
+
+    def partition_plan(
+        self,
+        name: str,
+        df: DataFrame | None = None,
+        *,
+        by: Sequence[str | Column] | None = None,
+        partitions: int | None = None,
+        weights: str = "count",
+        split_heavy: bool = False,
+    ) -> PartitionPlan:
+        """Return the partition plan published under `name`; with `df`, compute and publish it if nobody did.
+
+        Args:
+            name: The plan's name in this namespace.
+            df: The data to balance.
+            by: Columns whose values decide where a row goes.
+            partitions: How many partitions to fill.
+            weights: "count" weighs a key by its rows.
+            split_heavy: Spread a key that is heavier than a fair share over several partitions.
+
+        Raises:
+            NoNode: `df` is absent and no plan of that name is published.
+            ConfigError: The plan is published with another definition.
+        """
+        from sparkeeper.spark.plan import partition_plan  # noqa: PLC0415 - pyspark is needed only here
+
+        return partition_plan(self, name, df, by=by, partitions=partitions, weights=weights, split_heavy=split_heavy)
+
+    def __enter__(self) -> Self:
+        """Return the coordinator."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the coordinator."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        await self.close_async()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as configuration."""
+        from sparkeeper import _rebuild  # noqa: PLC0415 - it imports this module
+
+        return _rebuild.coordinator, (self._settings(),)
+
+    def __repr__(self) -> str:
+        """Say where it is connected, as what, and its state."""
+        place = f"{self.connect_string}/{self.namespace}" if self.namespace else self.connect_string
+        return f"<Coordinator {place} {self.state} session={self.session_id:#x}>"

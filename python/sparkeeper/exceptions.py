@@ -1,0 +1,108 @@
+"""Every error that Sparkeeper raises.
+
+Each class stands under `SparkeeperError` and under the builtin that a caller would
+catch without knowing us. All of them pickle, so that they travel from an executor to the
+driver whole. A message says what was attempted, on which path, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class SparkeeperError(Exception):
+    """Base of everything Sparkeeper raises on purpose."""
+
+
+class AcquireTimeout(SparkeeperError, TimeoutError):
+    """The wait ended before the lock, the permit or the leadership was granted."""
+
+
+class ConnectionLost(SparkeeperError, ConnectionError):
+    """No server could be reached, or the link broke before the reply: a write may have landed or not."""
+
+
+class SessionExpired(SparkeeperError, ConnectionError):
+    """The ensemble ended the session; everything ephemeral in it is gone."""
+
+
+class AuthFailed(SparkeeperError, PermissionError):
+    """The ensemble refused the credentials; no retry will help."""
+
+
+class NotAuthorized(SparkeeperError, PermissionError):
+    """The node's ACL does not allow this to the session's identities."""
+
+
+class Fenced(SparkeeperError):
+    """Somebody else was granted what this caller held; the write was refused and changed nothing."""
+
+
+class LockLost(Fenced):
+    """The lock is no longer provably held."""
+
+
+class TermLost(Fenced):
+    """The leadership is no longer provably held."""
+
+
+class ClaimLost(Fenced):
+    """The partition or task is no longer provably owned."""
+
+
+class CommitConflict(SparkeeperError):
+    """Another commit changed what this one was based on; nothing was committed."""
+
+
+class CommitUnknown(SparkeeperError):
+    """The reply to the commit was lost and the ensemble stayed away; run again with the same job id to learn the outcome."""
+
+
+class HistoryLost(SparkeeperError):
+    """The table's files are ahead of ZooKeeper's record, which was wiped or restored from an old copy."""
+
+
+class NotATable(SparkeeperError):
+    """The directory is not a table that Sparkeeper keeps."""
+
+
+class CorruptManifest(SparkeeperError):
+    """A manifest's bytes do not match the digest in its name."""
+
+
+class NoNode(SparkeeperError, KeyError):
+    """The znode does not exist."""
+
+    def __str__(self) -> str:
+        """Return the message as it is; KeyError would quote it."""
+        return Exception.__str__(self)
+
+
+class NodeExists(SparkeeperError):
+    """The znode exists already."""
+
+
+class BadVersion(SparkeeperError):
+    """The znode's version is not the expected one: somebody wrote in between."""
+
+
+class PayloadTooLarge(SparkeeperError, ValueError):
+    """The value would not fit into one ZooKeeper request (1 MiB); nothing was sent."""
+
+
+class InvalidPath(SparkeeperError, ValueError):
+    """The path is not one ZooKeeper accepts; nothing was sent."""
+
+
+class ConfigError(SparkeeperError, ValueError):
+    """A setting is missing, contradictory or out of range."""
+
+
+class NotOwner(SparkeeperError, RuntimeError):
+    """The caller released something that it does not hold."""
+
+
+class Closed(SparkeeperError, RuntimeError):
+    """The coordinator was closed; open another one."""
+
+
+class ForkedProcessError(SparkeeperError, RuntimeError):
+    """The coordinator belongs to the parent process; connect again in this one."""

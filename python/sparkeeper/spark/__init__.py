@@ -1,0 +1,1 @@
+"""What meets Spark: partition plans, fault-tolerant writes. Everything that imports pyspark is below here."""

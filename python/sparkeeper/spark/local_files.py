@@ -1,0 +1,185 @@
+"""A table on a disk of this machine, or one mounted here: the operating system moves the files.
+
+Through the JVM a file costs 6 ms; here it costs a rename. What must survive a power cut is synced before the step
+that rests on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from sparkeeper.spark import names
+from sparkeeper.spark.files import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+T = TypeVar("T")
+
+_THREADS = 8
+_MILLISECOND = 1_000_000
+
+
+class LocalFiles:
+    """A `Files` on a local path."""
+
+    def __init__(self, root: str) -> None:
+        """Use the directory `root`, an absolute path; it may be missing yet."""
+        self._root = root
+
+    @property
+    def root(self) -> str:
+        """The directory as Spark is to be told: with the scheme, whatever its default file system."""
+        return f"file://{self._root}"
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names in a directory; none where it is missing."""
+        try:
+            return os.listdir(self._at(directory))
+        except FileNotFoundError:
+            return []
+
+    def walk(self, directory: str) -> list[Found]:
+        """Return the files at any depth, with paths below `directory`; hidden ones are left out."""
+        found: list[Found] = []
+        pending = [""]
+        while pending:
+            below = pending.pop()
+            with os.scandir(self._at(f"{directory}/{below}")) as entries:
+                for entry in entries:
+                    path = f"{below}/{entry.name}" if below else entry.name
+                    if names.hidden(entry.name):
+                        continue
+                    if entry.is_dir():
+                        pending.append(path)
+                    else:
+                        stat = entry.stat()
+                        found.append(Found(path, stat.st_size, stat.st_mtime_ns // _MILLISECOND))
+        return found
+
+    def read(self, path: str) -> bytes | None:
+        """Return what a file holds, or None where it is missing."""
+        try:
+            with open(self._at(path), "rb") as file:  # noqa: PTH123 - paths here are strings throughout
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def note(self, path: str, data: bytes) -> None:
+        """Write a file into a directory that exists; fail where somebody took that away."""
+        scratch = f"{self._at(path)}.{uuid.uuid4().hex}"
+        _write(scratch, data)
+        os.replace(scratch, self._at(path))  # noqa: PTH105 - as above
+        _sync(os.path.dirname(self._at(path)))  # noqa: PTH120 - as above
+
+    def publish(self, path: str, data: bytes) -> None:
+        """Let a file appear whole, and last."""
+        scratch = self._scratch()
+        _write(scratch, data)
+        target = self._at(path)
+        parent = os.path.dirname(target)  # noqa: PTH120 - as above
+        os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
+        os.replace(scratch, target)  # noqa: PTH105 - as above
+        _sync(parent)
+
+    def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:
+        """Let a directory appear with its files, at once; one that is there stays."""
+        scratch = self._scratch()
+        os.mkdir(scratch)  # noqa: PTH102 - as above
+        for name, data in contents:
+            _write(f"{scratch}/{name}", data)
+        _sync(scratch)
+        try:
+            os.rename(scratch, self._at(path))  # noqa: PTH104 - as above
+        except OSError:
+            shutil.rmtree(scratch)
+            if not os.path.isdir(self._at(path)):  # noqa: PTH112 - as above
+                raise
+        _sync(self._root)
+
+    def make(self, directory: str) -> None:
+        """Make one directory below one that exists."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self._at(directory))  # noqa: PTH102 - as above
+
+    def relocate(self, moves: Sequence[tuple[str, str]]) -> None:
+        """Give files their final names, and let them last."""
+        parents = {os.path.dirname(self._at(target)) for _, target in moves}  # noqa: PTH120 - as above
+        for parent in sorted(parents):
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
+        _all(lambda move: _move(self._at(move[0]), self._at(move[1])), moves)
+        _all(_sync, [*parents, *self._made(parents)])
+
+    def set_aside(self, directory: str) -> None:
+        """Rename a directory so that nobody finds what is in it; one that is missing is as good."""
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self._at(directory), f"{self._at(directory)}.{uuid.uuid4().hex}")  # noqa: PTH104 - as above
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete files; those that are missing are as good."""
+
+        def delete(path: str) -> None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._at(path))  # noqa: PTH108 - as above
+
+        _all(delete, list(paths))
+
+    def delete_tree(self, directory: str) -> None:
+        """Delete a directory with everything in it."""
+        # Another may delete it at the same time; what is left at the end is what counts.
+        shutil.rmtree(self._at(directory), ignore_errors=True)
+        if os.path.isdir(self._at(directory)):  # noqa: PTH112 - as above
+            shutil.rmtree(self._at(directory))
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def _scratch(self) -> str:
+        os.makedirs(self._at(names.SCRATCH), exist_ok=True)  # noqa: PTH103 - as above
+        return self._at(f"{names.SCRATCH}/{uuid.uuid4().hex}")
+
+    def _made(self, parents: set[str]) -> set[str]:
+        """Return the directories above, up to the table's, whose entries may be new."""
+        above: set[str] = set()
+        for parent in parents:
+            at = parent
+            while len(at) > len(self._root):
+                at = os.path.dirname(at)  # noqa: PTH120 - as above
+                above.add(at)
+        return above
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:  # noqa: PTH123 - as above
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move(source: str, target: str) -> None:
+    _sync(source)
+    os.rename(source, target)  # noqa: PTH104 - as above
+
+
+def _sync(path: str) -> None:
+    """Sync a file or a directory; opening for reading is enough on Linux."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _all(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do all of it, some at a time, and raise the first failure."""
+    if len(items) <= 1:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="sparkeeper-files") as pool:
+        list(pool.map(work, items))

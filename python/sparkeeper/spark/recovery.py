@@ -1,0 +1,112 @@
+"""Recovery: what earlier writers left is rolled back, finished or published, by whoever comes next.
+
+The Rust core says what; here the files go. Any number of actors may do this at once: each action rests on a state
+that is final.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper._sparkeeper import Chain
+from sparkeeper.spark import names
+from sparkeeper.spark.files import read_manifest
+from sparkeeper.spark.publish import publish
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from sparkeeper._sparkeeper import Ledger, Location
+    from sparkeeper.spark.files import Files
+
+GRACE = 600.0
+"""How long a writer's session may be missed before another job gives it up: a failover of the ensemble must fit."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What was done."""
+
+    rolled_back: tuple[str, ...]
+    """Transactions that never committed, whose files are gone."""
+    finished: tuple[str, ...]
+    """Transactions that had committed, whose stagings are gone."""
+    published: int
+    """Versions that plain readers see now and did not before."""
+
+
+def recover(
+    location: Location, files: Files, ledger: Ledger, *, job_id: str | None, grace: float | timedelta
+) -> Recovery:
+    """Settle what earlier writers left."""
+    done: dict[str, list[str]] = {"roll_back": [], "finish": [], "sweep": []}
+    stagings = files.names(names.STAGINGS)
+    for action, tx in ledger.leftovers(stagings, job_id=job_id, grace=grace):
+        history = _History(files, ledger)
+        if action == "finish" or (action == "sweep" and tx in history.transactions()):
+            delete_lost_races(files, tx, history)
+            files.delete_tree(names.staging(tx))
+        else:
+            roll_back(files, tx)
+        if action != "sweep":
+            ledger.forget(tx)
+        done[action].append(tx)
+    published = publish(location, files, Chain(), ledger.manifest) if ledger.manifest is not None else 0
+    return Recovery((*done["roll_back"], *done["sweep"]), tuple(done["finish"]), published)
+
+
+def roll_back(files: Files, tx: str) -> None:
+    """Delete everything of a transaction that can never commit.
+
+    Its writer may be stopped and go on: the data is put out of its reach before the final names are deleted, so that
+    none can appear afterwards.
+    """
+    files.set_aside(names.staged_data(tx))
+    note = files.read(names.relocation(tx))
+    if note is not None:
+        files.delete(json.loads(note))
+    files.delete(names.manifest(name) for name in files.names(names.candidates(tx)))
+    files.delete_tree(names.staging(tx))
+
+
+def delete_lost_races(files: Files, tx: str, history: _History) -> None:
+    """Delete the manifests of a committed transaction that were not the one committed."""
+    candidates = files.names(names.candidates(tx))
+    if len(candidates) > 1:
+        retained = history.manifests()
+        files.delete(names.manifest(name) for name in candidates if name not in retained)
+
+
+class _History:
+    """The table's manifests, read only where somebody asks, and from a head that is newer than the survey.
+
+    An older one would not know the commit of a transaction that the survey found to be over.
+    """
+
+    def __init__(self, files: Files, ledger: Ledger) -> None:
+        self._files = files
+        self._ledger = ledger
+
+    def transactions(self) -> set[str]:
+        """Return the transactions that committed."""
+        return {manifest["tx"] for manifest in self._read(self._ledger.newest())}
+
+    def manifests(self) -> set[str]:
+        """Return the manifests that are some version's."""
+        head = self._ledger.newest()
+        below = {manifest["base"]["manifest"] for manifest in self._read(head) if "base" in manifest}
+        return below if head is None else {*below, head}
+
+    def _read(self, head: str | None) -> list[dict[str, Any]]:
+        if head is None:
+            return []
+        return [json.loads(text) for text in read_since(self._files, Chain(), head, 0)]
+
+
+def read_since(files: Files, chain: Chain, head: str, version: int) -> list[str]:
+    """Return the manifests after `version` up to manifest `head`, oldest first, as JSON text."""
+    while (name := chain.missing_since(head, version)) is not None:
+        chain.provide(name, read_manifest(files, name))
+    return chain.since(head, version)

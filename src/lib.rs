@@ -1,0 +1,30 @@
+//! Coordination for PySpark over Apache ZooKeeper: the Rust core.
+//!
+//! # Layout
+//! - [`config`], [`path`], [`retry`], [`error`]: small and pure.
+//! - [`session`]: one connection to the ensemble, its lease clock, protected create, guarded multi.
+//! - [`recipes`]: what stands in line on it: the lock.
+//! - [`assign`]: pure assignment of weighted items to partitions, with a certificate.
+//! - [`commit`]: the commit protocol of fault-tolerant writes.
+//! - `python`: the extension module, behind the feature of that name.
+//!
+//! # Guarantees
+//! A grant is lost by the clock before anybody else can have it; a lost reply neither doubles a node nor
+//! orphans it; a wait that is given up leaves nothing behind; a guarded write lands only while its grant stands.
+
+pub mod arrow;
+pub mod assign;
+pub mod commit;
+pub mod config;
+pub mod error;
+pub mod path;
+pub mod recipes;
+pub mod retry;
+pub mod session;
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use session::Session;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,142 @@
+//! `assign_weighted`, `placement_keys` and `Certificate` for Python.
+
+use arrow_array::{Array, make_array};
+use arrow_data::ArrayData;
+use arrow_pyarrow::PyArrowType;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::errors::raise;
+use crate::arrow;
+use crate::assign::{self, murmur3};
+
+/// Spread weighted items over partitions so that the heaviest partition is as light as can cheaply be had.
+///
+/// Longest processing time first (Graham 1969), then moves and swaps. Equal input gives equal output.
+///
+/// Args:
+///     weights: One weight per item, an Arrow array of any integer type, without nulls or negative numbers.
+///     partitions: How many partitions there are, at least 1.
+///
+/// Returns:
+///     The partition of every item (an Arrow array of uint32), and the certificate.
+///
+/// Raises:
+///     ConfigError: The weights or the number of partitions are not as said above.
+#[pyfunction]
+pub(super) fn assign_weighted(
+    py: Python<'_>,
+    weights: PyArrowType<ArrayData>,
+    partitions: u32,
+) -> PyResult<(PyArrowType<ArrayData>, Certificate)> {
+    let (owners, certificate) =
+        arrow::assign_weighted(&make_array(weights.0), partitions).map_err(|error| raise(py, &error))?;
+    Ok((PyArrowType(owners.into_data()), Certificate(certificate)))
+}
+
+/// For each partition, the smallest int that `df.repartition(partitions, int)` of Spark sends there.
+///
+/// Raises:
+///     ConfigError: There is less than 1 partition, or more than the hash of an int can reach.
+#[pyfunction]
+pub(super) fn placement_keys(py: Python<'_>, partitions: i32) -> PyResult<Vec<i32>> {
+    murmur3::placement_keys(partitions).map_err(|error| raise(py, &error))
+}
+
+/// What an assignment achieved, next to bounds that no assignment of the same input can beat.
+#[pyclass(frozen, eq, module = "sparkeeper._sparkeeper")]
+#[derive(PartialEq)]
+pub(super) struct Certificate(assign::Certificate);
+
+#[pymethods]
+impl Certificate {
+    /// The weight in every partition, by its number.
+    #[getter]
+    fn loads(&self) -> Vec<u64> {
+        self.0.loads.clone()
+    }
+
+    /// The heaviest of the loads.
+    #[getter]
+    fn max_load(&self) -> u64 {
+        self.0.max_load
+    }
+
+    /// The load that no assignment of this input can stay under.
+    #[getter]
+    fn lower_bound(&self) -> u64 {
+        self.0.lower_bound
+    }
+
+    /// `max_load / lower_bound - 1`: 0.0 is proven optimal.
+    #[getter]
+    fn gap(&self) -> f64 {
+        self.0.gap
+    }
+
+    /// Items that changed hands; an item that nobody owned before counts as one.
+    #[getter]
+    fn moves(&self) -> u64 {
+        self.0.moves
+    }
+
+    /// The fewest moves that any assignment of this input would need.
+    #[getter]
+    fn moves_lower_bound(&self) -> u64 {
+        self.0.moves_lower_bound
+    }
+
+    /// How the owners were chosen.
+    #[getter]
+    fn strategy(&self) -> &'static str {
+        self.0.strategy.name()
+    }
+
+    /// SHA-256, in hex, of the number of partitions and the weights: which input this speaks about.
+    #[getter]
+    fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Work everything out again from the input.
+    ///
+    /// Args:
+    ///     weights: The weights that were assigned, an Arrow array of any integer type.
+    ///     partitions: How many partitions there are.
+    ///     owners: The partition of every item, an Arrow array of any integer type.
+    ///
+    /// Raises:
+    ///     ConfigError: The certificate does not belong to this assignment; the text names what differs.
+    fn verify(
+        &self,
+        py: Python<'_>,
+        weights: PyArrowType<ArrayData>,
+        partitions: u32,
+        owners: PyArrowType<ArrayData>,
+    ) -> PyResult<()> {
+        arrow::verify(&self.0, &make_array(weights.0), partitions, &make_array(owners.0))
+            .map_err(|error| raise(py, &error))
+    }
+
+    /// The certificate as JSON text, as it stands in a published plan.
+    fn to_json(&self, py: Python<'_>) -> PyResult<String> {
+        self.0.to_json().map_err(|error| raise(py, &error))
+    }
+
+    /// Read what `to_json` wrote.
+    ///
+    /// Raises:
+    ///     ConfigError: The text is not a certificate.
+    #[classmethod]
+    fn from_json(cls: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
+        assign::Certificate::from_json(text).map(Self).map_err(|error| raise(cls.py(), &error))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((slf.get_type().getattr("from_json")?, (slf.get().to_json(slf.py())?,)))
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.to_string()
+    }
+}

@@ -1,0 +1,339 @@
+//! Fault-tolerant writes: the core decides, `sparkeeper.spark` moves the files.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::coordinator::Coordinator;
+use super::errors::raise;
+use super::history::{Chain, File};
+use super::lock::Held;
+use super::runtime::block_on;
+use super::seconds::Seconds;
+use crate::commit::files::DataFile;
+use crate::commit::identity::Directory;
+use crate::commit::mirror;
+use crate::commit::recover::Action;
+use crate::commit::table::{Opened, Table};
+use crate::commit::transaction::{Begun, Order, Outcome, Transaction};
+use crate::commit::{identity, layout, record, uri};
+use crate::error::Error;
+
+/// Where a table lives, in its one spelling.
+#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
+pub(super) struct Location(pub(super) uri::Location);
+
+#[pymethods]
+impl Location {
+    /// Args:
+    ///     text: An absolute path or URI, as Hadoop reads it: nothing in it is decoded.
+    ///     default_fs: The file system of a path without a scheme.
+    ///
+    /// Raises:
+    ///     ConfigError: It is relative, or the root.
+    #[new]
+    #[pyo3(signature = (text, default_fs="file:///"))]
+    fn new(py: Python<'_>, text: &str, default_fs: &str) -> PyResult<Self> {
+        uri::Location::parse(text, default_fs).map(Self).map_err(|error| raise(py, &error))
+    }
+
+    /// The scheme, in lower case.
+    #[getter]
+    fn scheme(&self) -> &str {
+        self.0.scheme()
+    }
+
+    /// The absolute path within the file system, unescaped.
+    #[getter]
+    fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// The one spelling, unescaped.
+    #[getter]
+    fn canonical(&self) -> String {
+        self.0.canonical()
+    }
+
+    /// The URI of a file below it, escaped as Spark escapes it.
+    fn child_uri(&self, relative: &str) -> String {
+        self.0.child_uri(relative)
+    }
+}
+
+/// The commit that a job made.
+#[pyclass(frozen, get_all, module = "sparkeeper._sparkeeper")]
+pub(super) struct Committed {
+    /// The table's version.
+    version: u64,
+    /// The transaction that made it.
+    tx: String,
+    /// Its manifest.
+    manifest: String,
+    /// Files added.
+    files: u64,
+    /// Their bytes.
+    bytes: u64,
+}
+
+impl From<record::Committed> for Committed {
+    fn from(done: record::Committed) -> Self {
+        let record::Committed { version, tx, manifest, files, bytes } = done;
+        Self { version, tx, manifest, files, bytes }
+    }
+}
+
+/// A table's record in ZooKeeper.
+#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
+pub(super) struct Ledger(Opened);
+
+#[pymethods]
+impl Ledger {
+    /// Open the record of the table at `location`, given what its directory held just before.
+    ///
+    /// Args:
+    ///     coordinator: Whose session to use.
+    ///     location: Where the table is.
+    ///     identity: The bytes of its `_zk/table.json`, read after the other two were listed.
+    ///     mirror: The names in its `_spark_metadata`.
+    ///     foreign: Whether it holds anything that a plain reader would see.
+    ///     create: Register it where nobody has heard of it.
+    ///
+    /// Raises:
+    ///     HistoryLost: The files know more than ZooKeeper.
+    ///     NotATable: The directory is another table's, was emptied, or is somebody else's.
+    #[staticmethod]
+    #[pyo3(signature = (coordinator, location, *, identity, mirror, foreign, create))]
+    fn open(
+        py: Python<'_>,
+        coordinator: &Bound<'_, Coordinator>,
+        location: &Bound<'_, Location>,
+        identity: Option<&[u8]>,
+        mirror: Vec<String>,
+        foreign: bool,
+        create: bool,
+    ) -> PyResult<Self> {
+        let decode = |data| identity::Identity::decode(layout::IDENTITY, data);
+        let identity = identity.map(decode).transpose().map_err(|error| raise(py, &error))?;
+        let mirror = mirror::newest(mirror.iter().map(String::as_str));
+        let directory = Directory { identity, mirror, foreign };
+        let (link, location) = (coordinator.get().link().clone(), location.get().0.clone());
+        let open = async { Table::open(link.session().await?, &location, &directory, create).await };
+        block_on(py, open).map(Self)
+    }
+
+    /// The table's uuid.
+    #[getter]
+    fn uuid(&self) -> &str {
+        &self.0.table.identity().uuid
+    }
+
+    /// What `_zk/table.json` holds, or has to hold.
+    #[getter]
+    fn identity<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.table.identity().encode())
+    }
+
+    /// Whether `_zk/table.json` has to be written before anything else.
+    #[getter]
+    fn identify(&self) -> bool {
+        self.0.identify
+    }
+
+    /// The version when it was opened; 0 without a commit.
+    #[getter]
+    fn version(&self) -> u64 {
+        self.0.head.v
+    }
+
+    /// That version's manifest.
+    #[getter]
+    fn manifest(&self) -> Option<&str> {
+        self.0.head.manifest.as_deref()
+    }
+
+    /// The manifest of the table's version now, not of when it was opened.
+    fn newest(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(block_on(py, self.0.table.newest())?.manifest)
+    }
+
+    /// What earlier writers left and this call could not settle in ZooKeeper alone.
+    ///
+    /// Args:
+    ///     stagings: The directories in `_zk/tx`, listed before this call.
+    ///     job_id: The job about to run; its dead attempts get no grace.
+    ///     grace: How long a writer's session may be missed before it is given up.
+    ///
+    /// Returns:
+    ///     Pairs of "roll_back", "finish" or "sweep" and a transaction.
+    #[pyo3(signature = (stagings, *, job_id, grace))]
+    fn leftovers(
+        &self,
+        py: Python<'_>,
+        stagings: Vec<String>,
+        job_id: Option<String>,
+        grace: Seconds,
+    ) -> PyResult<Vec<(&'static str, String)>> {
+        let grace = grace.duration(py, "grace")?;
+        let leftovers = block_on(py, self.0.table.leftovers(&stagings, job_id.as_deref(), grace))?;
+        Ok(leftovers.into_iter().filter_map(work).collect())
+    }
+
+    /// Delete the znode of a transaction whose files are settled.
+    fn forget(&self, py: Python<'_>, tx: &str) -> PyResult<()> {
+        block_on(py, self.0.table.forget(tx))
+    }
+
+    /// The commit that `job_id` made, if it made one.
+    fn job(&self, py: Python<'_>, job_id: &str) -> PyResult<Option<Committed>> {
+        Ok(block_on(py, self.0.table.job(job_id))?.map(Committed::from))
+    }
+
+    /// Begin an attempt on the version that was opened, or find that the job is done.
+    ///
+    /// Args:
+    ///     order: JSON: job_id, operation, blind, shape, parameters, writer.
+    ///     guard: A held lock that must stand for the commit to land.
+    #[pyo3(signature = (order, *, guard=None))]
+    fn begin(
+        &self,
+        py: Python<'_>,
+        order: &str,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<(Option<Attempt>, Option<Committed>)> {
+        let order = serde_json::from_str::<Order>(order);
+        let order = order.map_err(|error| raise(py, &Error::config(format!("write: {error}"))))?;
+        let guards = guard.map(|held| held.get().grant().clone()).into_iter().collect();
+        Ok(match block_on(py, Transaction::begin(&self.0.table, &self.0.head, order, guards))? {
+            Begun::Fresh(transaction) => {
+                let id = transaction.id().to_owned();
+                (Some(Attempt { id, transaction: Arc::new(Mutex::new(*transaction)) }), None)
+            }
+            Begun::Replayed(done) => (None, Some(done.into())),
+        })
+    }
+}
+
+fn work(action: Action) -> Option<(&'static str, String)> {
+    match action {
+        Action::RollBack(tx) => Some(("roll_back", tx)),
+        Action::Finish(tx) => Some(("finish", tx)),
+        Action::Sweep(tx) => Some(("sweep", tx)),
+        Action::Suspect(_) | Action::Clear(_) | Action::Abort(..) => None,
+    }
+}
+
+/// One attempt to write.
+#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
+pub(super) struct Attempt {
+    /// The transaction's id, which goes in front of its files' names.
+    #[pyo3(get)]
+    id: String,
+    transaction: Arc<Mutex<Transaction>>,
+}
+
+impl Attempt {
+    fn locked(&self, py: Python<'_>) -> PyResult<OwnedMutexGuard<Transaction>> {
+        block_on(py, async { Ok(self.transaction.clone().lock_owned().await) })
+    }
+}
+
+#[pymethods]
+impl Attempt {
+    /// Pass while nobody aborted it and the guard stands: a chance to stop early.
+    ///
+    /// Raises:
+    ///     Fenced: Somebody took over.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let transaction = self.locked(py)?;
+        block_on(py, transaction.check())
+    }
+
+    /// Say which files it put under their final names: path below the table, bytes, milliseconds since 1970.
+    fn add(&self, py: Python<'_>, files: Vec<File>) -> PyResult<()> {
+        let file = |(path, size, modified): File| DataFile::new(path, size, modified);
+        self.locked(py)?.add(files.into_iter().map(file).collect());
+        Ok(())
+    }
+
+    /// Read the head to propose on; after three lost races, in turn.
+    fn aim(&self, py: Python<'_>) -> PyResult<()> {
+        let mut transaction = self.locked(py)?;
+        block_on(py, transaction.aim())
+    }
+
+    /// The manifest to read and provide next, until there is none.
+    fn missing(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.locked(py)?.missing())
+    }
+
+    /// Take what was read from the manifest file `name`.
+    ///
+    /// Raises:
+    ///     CorruptManifest: The bytes are not those that the name promises.
+    fn provide(&self, py: Python<'_>, name: &str, data: &[u8]) -> PyResult<()> {
+        self.locked(py)?.provide(name, data).map_err(|error| raise(py, &error))
+    }
+
+    /// Ask the rules whether it may become the next version as the table is now.
+    ///
+    /// Raises:
+    ///     CommitConflict: Something changed that it has not seen.
+    ///     ConfigError: Its files do not fit the table's.
+    fn admit(&self, py: Python<'_>) -> PyResult<()> {
+        self.locked(py)?.admit().map_err(|error| raise(py, &error))
+    }
+
+    /// The manifest to write before `commit`: its name and bytes.
+    ///
+    /// Raises:
+    ///     CommitConflict: Something changed that it has not seen.
+    fn propose<'py>(&self, py: Python<'py>) -> PyResult<(String, Bound<'py, PyBytes>)> {
+        let mut transaction = self.locked(py)?;
+        let sealed = transaction.propose().map_err(|error| raise(py, &error))?;
+        Ok((sealed.name.clone(), PyBytes::new(py, &sealed.bytes)))
+    }
+
+    /// Commit the proposal.
+    ///
+    /// Returns:
+    ///     "committed" and the commit; "replayed" and the commit of another run of the job; or "moved" and None, where
+    ///     another commit was first: aim and propose again.
+    ///
+    /// Raises:
+    ///     Fenced: Somebody took over; the guard's own where that is lost.
+    ///     CommitUnknown: The reply was lost and the ensemble stayed away. Delete nothing, run the job again.
+    fn commit(&self, py: Python<'_>) -> PyResult<(&'static str, Option<Committed>)> {
+        let mut transaction = self.locked(py)?;
+        Ok(match block_on(py, transaction.commit())? {
+            Outcome::Committed(done) => ("committed", Some(done.into())),
+            Outcome::Replayed(done) => ("replayed", Some(done.into())),
+            Outcome::Moved => ("moved", None),
+        })
+    }
+
+    /// Give up for good.
+    ///
+    /// Returns:
+    ///     The commit, where it was committed after all: nothing may be deleted then.
+    ///
+    /// Raises:
+    ///     CommitUnknown: That cannot be told: nothing may be deleted.
+    fn abort(&self, py: Python<'_>) -> PyResult<Option<Committed>> {
+        let mut transaction = self.locked(py)?;
+        Ok(block_on(py, transaction.abort())?.map(Committed::from))
+    }
+
+    /// Delete its znode, once its files are settled.
+    fn forget(&self, py: Python<'_>) -> PyResult<()> {
+        let mut transaction = self.locked(py)?;
+        block_on(py, transaction.forget())
+    }
+
+    /// What it has read of the table's history, its own commit included.
+    fn chain(&self, py: Python<'_>) -> PyResult<Chain> {
+        Ok(Chain::from(self.locked(py)?.chain().clone()))
+    }
+}

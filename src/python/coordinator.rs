@@ -1,0 +1,383 @@
+//! The coordinator: a session, plain access to znodes, and the handles that recipes are used by.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::callbacks;
+use super::errors::raise;
+use super::link::Link;
+use super::lock::{Held, Lock};
+use super::runtime::{awaitable, block_on, core};
+use super::seconds::{Seconds, timeout};
+use super::settings::{self, Settings};
+use super::stat::Stat;
+use crate::error::Result;
+use crate::session::{CreateKind, Grant, Session, SessionState};
+
+/// One session with an ensemble. `sparkeeper.connect` makes it.
+#[pyclass(frozen, subclass, module = "sparkeeper._sparkeeper")]
+pub(super) struct Coordinator(Link);
+
+/// A value as Python sees it.
+struct Bytes(Vec<u8>);
+
+impl<'py> IntoPyObject<'py> for Bytes {
+    type Target = PyBytes;
+    type Output = Bound<'py, PyBytes>;
+    type Error = std::convert::Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> std::result::Result<Self::Output, Self::Error> {
+        Ok(PyBytes::new(py, &self.0))
+    }
+}
+
+/// A held lock whose grant must stand for a write to land.
+type Guard = Option<Arc<Grant>>;
+
+fn guard(held: Option<&Bound<'_, Held>>) -> Guard {
+    held.map(|held| held.get().grant().clone())
+}
+
+async fn get(link: Link, path: String) -> Result<(Bytes, Stat)> {
+    let (data, stat) = link.session().await?.get(&path).await?;
+    Ok((Bytes(data), stat.into()))
+}
+
+async fn set(link: Link, path: String, data: Vec<u8>, version: Option<i32>, guard: Guard) -> Result<Stat> {
+    let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
+    Ok(link.session().await?.set(&path, &data, version, &guards).await?.into())
+}
+
+async fn create(
+    link: Link,
+    path: String,
+    data: Vec<u8>,
+    kind: CreateKind,
+    parents: bool,
+    guard: Guard,
+) -> Result<String> {
+    let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
+    link.session().await?.create(&path, &data, kind, parents, &guards).await
+}
+
+async fn delete(link: Link, path: String, version: Option<i32>, recursive: bool, guard: Guard) -> Result<()> {
+    let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
+    link.session().await?.delete(&path, version, recursive, &guards).await
+}
+
+async fn exists(link: Link, path: String) -> Result<Option<Stat>> {
+    Ok(link.session().await?.exists(&path).await?.map(Stat::from))
+}
+
+async fn children(link: Link, path: String) -> Result<Vec<String>> {
+    let mut names = link.session().await?.children(&path).await?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+async fn sync(link: Link, path: String) -> Result<()> {
+    link.session().await?.sync(&path).await
+}
+
+async fn close(link: Link) -> Result<()> {
+    link.close().await;
+    Ok(())
+}
+
+impl Coordinator {
+    /// What other handles connect through.
+    pub(super) fn link(&self) -> &Link {
+        &self.0
+    }
+}
+
+#[pymethods]
+impl Coordinator {
+    /// Connects on first use, sharing one session per process among equal arguments; `sparkeeper.connect` opens its own.
+    #[new]
+    #[pyo3(signature = (connect, *, session_timeout=None, namespace="", auth=Vec::new(), acl="open", tls=None, owner=None))]
+    #[expect(clippy::too_many_arguments, reason = "each is a setting with a default")]
+    fn new(
+        py: Python<'_>,
+        connect: &str,
+        session_timeout: Option<Seconds>,
+        namespace: &str,
+        auth: Vec<(String, String)>,
+        acl: &str,
+        tls: Option<settings::TlsFiles>,
+        owner: Option<String>,
+    ) -> PyResult<Self> {
+        let session_timeout = session_timeout.map(|seconds| seconds.duration(py, "session_timeout")).transpose()?;
+        let settings = Settings { connect, session_timeout, namespace, auth, acl, tls, owner };
+        Ok(Self(Link::new(settings.config().map_err(|error| raise(py, &error))?)))
+    }
+
+    /// Opens a session now: one try per host, or tries until the timeout where one is given.
+    #[pyo3(signature = (timeout=None))]
+    fn _open(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<()> {
+        let timeout = self::timeout(py, timeout)?;
+        block_on(py, self.0.open(timeout))
+    }
+
+    /// The constructor's arguments as they may leave the process.
+    ///
+    /// Raises:
+    ///     ConfigError: A secret was given as a literal instead of by reference.
+    fn _settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        settings::portable(py, self.0.config())
+    }
+
+    /// "CONNECTED", "SUSPENDED" (link down, session perhaps alive), "EXPIRED" (the next session is being opened), "CLOSED".
+    #[getter]
+    fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
+        core().map_err(|error| raise(py, &error))?;
+        Ok(self.0.state().name())
+    }
+
+    /// The server's id of the live session; 0 while there is none.
+    #[getter]
+    fn session_id(&self) -> i64 {
+        self.0.existing().map_or(0, Session::session_id)
+    }
+
+    /// The servers, the namespace and the timeout asked for.
+    #[getter]
+    fn connect_string(&self) -> String {
+        let config = self.0.config();
+        format!("{}{}", config.hosts, config.chroot)
+    }
+
+    /// Put before every path.
+    #[getter]
+    fn namespace(&self) -> &str {
+        &self.0.config().namespace
+    }
+
+    /// Who we say we are on the nodes we create.
+    #[getter]
+    fn owner(&self) -> &str {
+        &self.0.config().owner
+    }
+
+    /// Calls `callback(state)` at every change of `state`, in order, on a thread of its own.
+    fn on_state(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
+        let session = block_on(py, async { Ok(self.0.session().await?.clone()) })?;
+        let mut states = session.states();
+        drop(session);
+        callbacks::run(py, callback, |callback| async move {
+            use tokio::sync::broadcast::error::RecvError;
+            loop {
+                match states.recv().await {
+                    Ok(state) => {
+                        callback.call(move |py| Ok(state.name().into_pyobject(py)?.into_any().unbind())).await;
+                        // Nothing comes after it; and the callback may be what keeps the coordinator.
+                        if state == SessionState::Closed {
+                            return;
+                        }
+                    }
+                    // The callback was slow and missed some; the newest follow.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        })
+    }
+
+    /// Ends the session: every grant is lost, every waiter gets `Closed`.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        block_on(py, close(self.0.clone()))
+    }
+
+    /// As `close`, to be awaited.
+    fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, close(self.0.clone()))
+    }
+
+    /// A lock at `path`.
+    ///
+    /// Args:
+    ///     path: Where its contenders line up.
+    ///     timeout: How long `with` waits: seconds or timedelta; None waits for ever.
+    ///     owner: Who we say we are; the coordinator's owner by default.
+    #[pyo3(signature = (path, *, timeout=None, owner=None))]
+    fn lock(&self, py: Python<'_>, path: String, timeout: Option<Seconds>, owner: Option<String>) -> PyResult<Lock> {
+        let timeout = self::timeout(py, timeout)?;
+        Lock::new(self.0.clone(), path, timeout, owner).map_err(|error| raise(py, &error))
+    }
+
+    /// A node's data and stat.
+    ///
+    /// Raises:
+    ///     NoNode: There is no such node.
+    fn get(&self, py: Python<'_>, path: String) -> PyResult<(Bytes, Stat)> {
+        block_on(py, get(self.0.clone(), path))
+    }
+
+    /// As `get`, to be awaited.
+    fn get_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, get(self.0.clone(), path))
+    }
+
+    /// Sets a node's data.
+    ///
+    /// Args:
+    ///     path: The node.
+    ///     data: At most 1 MiB, less the path.
+    ///     version: Write only where the node has this version.
+    ///     guard: A held lock; the write lands only while it stands.
+    ///
+    /// Raises:
+    ///     NoNode: There is no such node.
+    ///     BadVersion: Somebody wrote in between.
+    ///     LockLost: The guard does not stand any more.
+    ///     PayloadTooLarge: Nothing was sent.
+    ///     ConnectionLost: The reply was lost; it may have landed.
+    #[pyo3(signature = (path, data, version=None, *, guard=None))]
+    fn set(
+        &self,
+        py: Python<'_>,
+        path: String,
+        data: Vec<u8>,
+        version: Option<i32>,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<Stat> {
+        block_on(py, set(self.0.clone(), path, data, version, self::guard(guard)))
+    }
+
+    /// As `set`, to be awaited.
+    #[pyo3(signature = (path, data, version=None, *, guard=None))]
+    fn set_async<'py>(
+        &self,
+        py: Python<'py>,
+        path: String,
+        data: Vec<u8>,
+        version: Option<i32>,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, set(self.0.clone(), path, data, version, self::guard(guard)))
+    }
+
+    /// Creates a node and returns its path, which a sequence number ends where asked for.
+    ///
+    /// Args:
+    ///     path: The node.
+    ///     data: At most 1 MiB, less the path.
+    ///     ephemeral: It goes with the session.
+    ///     sequence: The server appends ten digits that grow.
+    ///     parents: Make missing parents.
+    ///     guard: A held lock; the node is made only while it stands.
+    ///
+    /// Raises:
+    ///     NodeExists: There is one.
+    ///     NoNode: The parent is missing, and parents is False.
+    ///     LockLost: The guard does not stand any more.
+    ///     PayloadTooLarge: Nothing was sent.
+    ///     ConnectionLost: The reply was lost; it may have been made.
+    #[pyo3(signature = (path, data=Vec::new(), ephemeral=false, sequence=false, parents=true, *, guard=None))]
+    #[expect(clippy::too_many_arguments, reason = "each has a default")]
+    fn create(
+        &self,
+        py: Python<'_>,
+        path: String,
+        data: Vec<u8>,
+        ephemeral: bool,
+        sequence: bool,
+        parents: bool,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<String> {
+        let kind = CreateKind { ephemeral, sequence };
+        block_on(py, create(self.0.clone(), path, data, kind, parents, self::guard(guard)))
+    }
+
+    /// As `create`, to be awaited.
+    #[pyo3(signature = (path, data=Vec::new(), ephemeral=false, sequence=false, parents=true, *, guard=None))]
+    #[expect(clippy::too_many_arguments, reason = "each has a default")]
+    fn create_async<'py>(
+        &self,
+        py: Python<'py>,
+        path: String,
+        data: Vec<u8>,
+        ephemeral: bool,
+        sequence: bool,
+        parents: bool,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let kind = CreateKind { ephemeral, sequence };
+        awaitable(py, create(self.0.clone(), path, data, kind, parents, self::guard(guard)))
+    }
+
+    /// Deletes a node.
+    ///
+    /// Args:
+    ///     path: The node.
+    ///     version: Delete only where the node has this version.
+    ///     recursive: Everything below it first, not in one step.
+    ///     guard: A held lock; the node is deleted only while it stands.
+    ///
+    /// Raises:
+    ///     NoNode: There is no such node.
+    ///     BadVersion: Somebody wrote in between.
+    ///     SparkeeperError: It has children, and recursive is False.
+    ///     LockLost: The guard does not stand any more.
+    #[pyo3(signature = (path, version=None, recursive=false, *, guard=None))]
+    fn delete(
+        &self,
+        py: Python<'_>,
+        path: String,
+        version: Option<i32>,
+        recursive: bool,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<()> {
+        block_on(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
+    }
+
+    /// As `delete`, to be awaited.
+    #[pyo3(signature = (path, version=None, recursive=false, *, guard=None))]
+    fn delete_async<'py>(
+        &self,
+        py: Python<'py>,
+        path: String,
+        version: Option<i32>,
+        recursive: bool,
+        guard: Option<&Bound<'_, Held>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
+    }
+
+    /// A node's stat, or None where there is no such node.
+    fn exists(&self, py: Python<'_>, path: String) -> PyResult<Option<Stat>> {
+        block_on(py, exists(self.0.clone(), path))
+    }
+
+    /// As `exists`, to be awaited.
+    fn exists_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, exists(self.0.clone(), path))
+    }
+
+    /// The names of a node's children, sorted.
+    ///
+    /// Raises:
+    ///     NoNode: There is no such node.
+    fn children(&self, py: Python<'_>, path: String) -> PyResult<Vec<String>> {
+        block_on(py, children(self.0.clone(), path))
+    }
+
+    /// As `children`, to be awaited.
+    fn children_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, children(self.0.clone(), path))
+    }
+
+    /// Returns once the server we are connected to has caught up with the leader.
+    #[pyo3(signature = (path="/".to_owned()))]
+    fn sync(&self, py: Python<'_>, path: String) -> PyResult<()> {
+        block_on(py, sync(self.0.clone(), path))
+    }
+
+    /// As `sync`, to be awaited.
+    #[pyo3(signature = (path="/".to_owned()))]
+    fn sync_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, sync(self.0.clone(), path))
+    }
+}

@@ -1,0 +1,90 @@
+//! A session on first use: handles travel between processes as configuration and connect where they are used.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::session::{Session, SessionState};
+
+/// Sessions that handles from elsewhere share in this process, by their configuration.
+static SHARED: LazyLock<std::sync::Mutex<HashMap<Config, Slot>>> = LazyLock::new(Default::default);
+
+/// Held while its session is opened, so that two first users open one.
+type Slot = Arc<Mutex<Option<Session>>>;
+
+/// A configuration, and the session once somebody needed it.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    config: Arc<Config>,
+    session: Arc<OnceCell<Session>>,
+    /// Set by `close`, which must also hold for a session that was never needed.
+    closed: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// To be opened on first use, and shared by all links with this configuration.
+    pub(super) fn new(config: Config) -> Self {
+        Self { config: Arc::new(config), session: Arc::default(), closed: Arc::default() }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The session, if it was needed before.
+    pub(super) fn existing(&self) -> Option<&Session> {
+        self.session.get()
+    }
+
+    /// Opens a session of this link's own, where none was needed before.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(super) async fn open(&self, timeout: Option<Duration>) -> Result<()> {
+        let open = || Session::open(Config::clone(&self.config), timeout);
+        self.session.get_or_try_init(open).await.map(drop)
+    }
+
+    /// What can be done now: a session that was not needed yet is as good as one that is away.
+    pub(super) fn state(&self) -> SessionState {
+        let unopened = if self.closed.load(Ordering::Acquire) { SessionState::Closed } else { SessionState::Suspended };
+        self.session.get().map_or(unopened, Session::state)
+    }
+
+    /// Ends the session, and forbids opening one.
+    pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(session) = self.session.get() {
+            session.close().await;
+        }
+    }
+
+    /// The session, opened now if need be.
+    ///
+    /// # Errors
+    /// As [`Session::open`]; `Closed`.
+    pub(super) async fn session(&self) -> Result<&Session> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::closed("the coordinator is closed; connect again"));
+        }
+        self.session.get_or_try_init(|| shared(&self.config)).await
+    }
+}
+
+async fn shared(config: &Config) -> Result<Session> {
+    let slot = {
+        let mut sessions = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.entry(config.clone()).or_default().clone()
+    };
+    let mut slot = slot.lock().await;
+    if let Some(session) = slot.as_ref().filter(|session| session.state() != SessionState::Closed) {
+        return Ok(session.clone());
+    }
+    let session = Session::open(config.clone(), None).await?;
+    Ok(slot.insert(session).clone())
+}

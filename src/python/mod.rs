@@ -1,0 +1,43 @@
+//! The extension module `sparkeeper._sparkeeper`: convert, call the core once, convert.
+//!
+//! Doc comments on what Python sees are Python docstrings, in Google style.
+#![expect(clippy::doc_markdown, reason = "docstrings follow Python conventions")]
+
+mod assign;
+mod callbacks;
+mod commit;
+mod coordinator;
+mod errors;
+mod history;
+mod link;
+mod lock;
+mod log;
+mod runtime;
+mod seconds;
+mod settings;
+mod stat;
+mod task;
+
+/// The Rust core of Sparkeeper.
+#[pyo3::pymodule]
+mod _sparkeeper {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::assign::{Certificate, assign_weighted, placement_keys};
+    #[pymodule_export]
+    use super::commit::{Attempt, Committed, Ledger, Location};
+    #[pymodule_export]
+    use super::coordinator::Coordinator;
+    #[pymodule_export]
+    use super::history::{Chain, final_name};
+    #[pymodule_export]
+    use super::lock::{Contender, Held, Lock};
+    #[pymodule_export]
+    use super::stat::Stat;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::log::install(module.py())
+    }
+}

@@ -1,0 +1,204 @@
+//! Protected create: a sequential ephemeral node that a lost reply can neither double nor orphan.
+//!
+//! The name carries a GUID, in Curator's form `_c_<guid>-<marker><sequence>`. After a lost reply we
+//! `sync` the parent (another server may lag behind the one that created it), list it, adopt the
+//! node only if its `ephemeralOwner` is this session, and delete every other with that GUID.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use zookeeper_client as zk;
+
+use super::delete::{delete_in_background, sweep_in_background};
+use super::incarnation::Incarnation;
+use super::limits;
+use crate::error::{Error, Result};
+use crate::path::{child, parent as parent_of};
+
+/// A node of ours, and its siblings as listed in the same flight or later.
+#[derive(Debug)]
+pub struct Created {
+    /// The last component of the path.
+    pub name: String,
+    /// The creation zxid.
+    pub czxid: i64,
+    /// Names of all children of the parent, this one included, if it was not deleted since.
+    pub siblings: Vec<String>,
+    /// The link's epoch before the requests were sent.
+    pub epoch: u64,
+    /// Removes the node unless told to keep it.
+    pub attempt: Attempt,
+}
+
+/// Cleans up after a create that was cancelled, timed out or failed.
+///
+/// # Cancel safety
+/// Dropping it, at any moment, leaves no node with its GUID: what was already sent is swept in the background.
+#[derive(Debug)]
+pub struct Attempt {
+    incarnation: Arc<Incarnation>,
+    parent: String,
+    guid: String,
+    /// The node's name, once a reply told it.
+    name: Option<String>,
+    armed: bool,
+}
+
+impl Attempt {
+    /// The node stays: somebody else answers for it now.
+    pub fn keep(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        match self.name.take() {
+            Some(name) => drop(delete_in_background(&self.incarnation, child(&self.parent, &name))),
+            None => {
+                sweep_in_background(
+                    &self.incarnation,
+                    std::mem::take(&mut self.parent),
+                    std::mem::take(&mut self.guid),
+                );
+            }
+        }
+    }
+}
+
+/// Creates `_c_<guid>-<marker><sequence>` below `parent` and lists the parent, in one flight.
+/// Missing parents are made, as containers, only when the server says that they are missing.
+///
+/// # Errors
+/// `SessionExpired` where the session ended first; `NotAuthorized`, `PayloadTooLarge` and the like.
+pub async fn create_protected(
+    incarnation: &Arc<Incarnation>,
+    parent: &str,
+    marker: &str,
+    data: &[u8],
+) -> Result<Created> {
+    let guid = Uuid::new_v4().to_string();
+    let prefix = child(parent, &format!("_c_{guid}-{marker}"));
+    limits::check_size("create", &prefix, data.len())?;
+    let client = incarnation.client()?;
+    let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
+    let mut attempt =
+        Attempt { incarnation: incarnation.clone(), parent: parent.to_owned(), guid, name: None, armed: true };
+    loop {
+        let epoch = incarnation.link().epoch;
+        // Both requests are queued before either is awaited; a session answers in order.
+        let create = client.create(&prefix, data, &options);
+        let list = client.list_children(parent);
+        let created = incarnation.request("create", &prefix, create).await;
+        match created {
+            Ok((stat, sequence)) => {
+                let name = format!("{}{sequence}", &prefix[parent_prefix(parent)..]);
+                attempt.name = Some(name.clone());
+                let siblings = match incarnation.request("list", parent, list).await {
+                    Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await?,
+                    listed => listed?,
+                };
+                return Ok(Created { name, czxid: stat.czxid, siblings, epoch, attempt });
+            }
+            Err(Error::NoNode(_)) => make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?,
+            Err(Error::ConnectionLost(_)) => {
+                if let Some((name, czxid, siblings)) = find(incarnation, &client, parent, &attempt.guid).await? {
+                    attempt.name = Some(name.clone());
+                    return Ok(Created { name, czxid, siblings, epoch: incarnation.link().epoch, attempt });
+                }
+            }
+            Err(error) => {
+                // The server refused: there is nothing to sweep, except where the session is in doubt.
+                attempt.armed = error.outcome_unknown();
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Length of what precedes a child's name in its path.
+fn parent_prefix(parent: &str) -> usize {
+    if parent == "/" { 1 } else { parent.len() + 1 }
+}
+
+/// Lists until a server answers.
+///
+/// # Errors
+/// Anything but a lost connection.
+pub async fn list_again(incarnation: &Incarnation, client: &zk::Client, parent: &str) -> Result<Vec<String>> {
+    loop {
+        incarnation.connected().await?;
+        match incarnation.request("list", parent, client.list_children(parent)).await {
+            Err(Error::ConnectionLost(_)) => {}
+            reply => return reply,
+        }
+    }
+}
+
+/// Looks for the node that a lost reply may have made.
+async fn find(
+    incarnation: &Arc<Incarnation>,
+    client: &zk::Client,
+    parent: &str,
+    guid: &str,
+) -> Result<Option<(String, i64, Vec<String>)>> {
+    'again: loop {
+        incarnation.connected().await?;
+        let sync = client.sync(parent);
+        let list = client.list_children(parent);
+        match incarnation.request("sync", parent, sync).await {
+            Err(Error::ConnectionLost(_)) => continue,
+            Err(Error::NoNode(_)) => return Ok(None),
+            synced => synced?,
+        }
+        let siblings = match incarnation.request("list", parent, list).await {
+            Err(Error::ConnectionLost(_)) => continue,
+            Err(Error::NoNode(_)) => return Ok(None),
+            listed => listed?,
+        };
+        let mut found = None;
+        for name in siblings.iter().filter(|name| name.contains(guid)) {
+            let path = child(parent, name);
+            match incarnation.request("stat", &path, client.check_stat(&path)).await {
+                Err(Error::ConnectionLost(_)) => continue 'again,
+                Ok(Some(stat)) if stat.ephemeral_owner == incarnation.session_id() && found.is_none() => {
+                    found = Some((name.clone(), stat.czxid));
+                }
+                Ok(Some(_)) => drop(delete_in_background(incarnation, path)),
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        return Ok(found.map(|(name, czxid)| (name, czxid, siblings)));
+    }
+}
+
+/// Makes `path` and what is missing above it. Recipes make containers, which the server removes when they are
+/// empty again; servers that know none get plain nodes.
+pub(super) async fn make_parents(
+    incarnation: &Incarnation,
+    client: &zk::Client,
+    path: &str,
+    mut mode: zk::CreateMode,
+) -> Result<()> {
+    let mut missing = vec![path];
+    while let Some(next) = missing.last() {
+        let options = mode.with_acls(incarnation.acls());
+        match incarnation.request("create", next, client.create(next, &[], &options)).await {
+            Ok(_) | Err(Error::NodeExists(_)) => {
+                missing.pop();
+            }
+            Err(Error::NoNode(_)) => match parent_of(next) {
+                Some(above) if above != "/" => missing.push(above),
+                _ => return Err(Error::no_node(format!("create '{next}': its parent is missing"))),
+            },
+            Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
+            Err(Error::Server(_)) if mode == zk::CreateMode::Container => mode = zk::CreateMode::Persistent,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

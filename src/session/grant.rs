@@ -1,0 +1,232 @@
+//! A grant: one ephemeral node of ours whose place in line lets us in, until it is provably gone.
+//!
+//! `Held` (connected, inside the lease, node verified) → `AtRisk` (inside the lease, but not
+//! connected or not yet verified since) → `Lost` (past the lease, session over, or node gone).
+//! `Lost` is final, even if the session turns out to have survived.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::delete::delete_in_background;
+use super::incarnation::Incarnation;
+use crate::error::{Error, Result};
+
+/// What a holder may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantState {
+    /// Ours, and a server says so.
+    Held,
+    /// Still ours by the lease clock; no server can confirm it now.
+    AtRisk,
+    /// Not provably ours any more, for good.
+    Lost,
+}
+
+/// What a grant is of; it decides which error its loss raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantKind {
+    /// A lock.
+    Lock,
+}
+
+#[derive(Clone, Debug)]
+enum Fate {
+    Standing,
+    Released,
+    Lost(String),
+}
+
+/// A standing claim on one node. Not serialisable, on purpose: it belongs to a session.
+#[derive(Debug)]
+pub struct Grant {
+    incarnation: Arc<Incarnation>,
+    kind: GrantKind,
+    /// The resource as the user names it, for messages.
+    resource: String,
+    path: String,
+    token: i64,
+    /// The link's epoch at which the node was last known to be ours.
+    verified: AtomicU64,
+    /// Whether a task follows the node; see [`super::heartbeat`].
+    pub(super) followed: AtomicBool,
+    fate: watch::Sender<Fate>,
+}
+
+impl Grant {
+    /// A grant on the node `path`, created at zxid `token`, seen by a request sent at link epoch `epoch`.
+    pub fn new(
+        incarnation: &Arc<Incarnation>,
+        kind: GrantKind,
+        resource: &str,
+        path: String,
+        token: i64,
+        epoch: u64,
+    ) -> Arc<Self> {
+        let grant = Arc::new(Self {
+            incarnation: incarnation.clone(),
+            kind,
+            resource: resource.to_owned(),
+            path,
+            token,
+            verified: AtomicU64::new(epoch),
+            followed: AtomicBool::new(false),
+            fate: watch::Sender::new(Fate::Standing),
+        });
+        incarnation.grants.add(&grant);
+        // The session may have ended between the reply and the line above.
+        if let Some(why) = incarnation.link().ended {
+            grant.lose(why.to_string());
+        }
+        grant
+    }
+
+    /// The node's creation zxid: the fencing token. It grows with every grant of one resource.
+    #[must_use]
+    pub fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// The absolute path of the node.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The session that holds it.
+    #[must_use]
+    pub fn session_id(&self) -> i64 {
+        self.incarnation.session_id()
+    }
+
+    /// The state now, by the lease clock: it needs no network and cannot be late.
+    #[must_use]
+    pub fn state(&self) -> GrantState {
+        if !matches!(*self.fate.borrow(), Fate::Standing) {
+            return GrantState::Lost;
+        }
+        if self.incarnation.lease.remaining().is_zero() {
+            self.lose("the session timeout passed with no word from the ensemble".to_owned());
+            return GrantState::Lost;
+        }
+        let link = self.incarnation.link.borrow();
+        if link.connected && self.verified.load(Ordering::Acquire) == link.epoch {
+            GrantState::Held
+        } else {
+            GrantState::AtRisk
+        }
+    }
+
+    /// How long it is provably ours from now on; zero once lost or released.
+    #[must_use]
+    pub fn valid_for(&self) -> Duration {
+        match self.state() {
+            GrantState::Lost => Duration::ZERO,
+            GrantState::Held | GrantState::AtRisk => self.incarnation.lease.remaining(),
+        }
+    }
+
+    /// # Errors
+    /// `LockLost` (or its siblings for other kinds) once it is not provably ours.
+    pub fn check(&self) -> Result<()> {
+        match self.state() {
+            GrantState::Lost => Err(self.loss()),
+            GrantState::Held | GrantState::AtRisk => Ok(()),
+        }
+    }
+
+    /// Resolves with the error when the grant is lost, with `None` when it is released.
+    pub async fn lost(&self) -> Option<Error> {
+        self.over().await;
+        (!self.released()).then(|| self.loss())
+    }
+
+    /// Resolves when the grant stands no more, for either reason.
+    pub(super) async fn over(&self) {
+        let mut fate = self.fate.subscribe();
+        // An error means that the sender is gone, and the grant with it.
+        let _ = fate.wait_for(|fate| !matches!(fate, Fate::Standing)).await;
+    }
+
+    /// True once [`Grant::release`] ended it.
+    #[must_use]
+    pub fn released(&self) -> bool {
+        matches!(*self.fate.borrow(), Fate::Released)
+    }
+
+    /// The error that its loss is reported with.
+    #[must_use]
+    pub fn loss(&self) -> Error {
+        let Self { kind, resource, token, .. } = self;
+        let why = match &*self.fate.borrow() {
+            Fate::Lost(why) => why.clone(),
+            Fate::Released => "it was released".to_owned(),
+            Fate::Standing => "its node is gone".to_owned(),
+        };
+        match kind {
+            GrantKind::Lock => Error::lock_lost(format!(
+                "lock '{resource}' (token {token}) is not held any more: {why}; \
+                 stop what it protects, and acquire again to go on"
+            )),
+        }
+    }
+
+    /// Gives the grant back: its node is deleted, and a lost reply does not leave it behind.
+    /// Does nothing where it is lost or released already, so it never touches the next holder's node.
+    ///
+    /// # Cancel safety
+    /// The deletion is queued before the first await and goes on in the background.
+    pub fn release(&self) -> Release {
+        let ended = self.end(Fate::Released);
+        Release(ended.then(|| delete_in_background(&self.incarnation, self.path.clone())))
+    }
+
+    /// Marks it lost. The node goes too, where the session still lives: it would bar the others.
+    pub(super) fn lose(&self, why: String) {
+        tracing::warn!(path = self.path, token = self.token, why, "grant lost");
+        if self.end(Fate::Lost(why)) {
+            drop(delete_in_background(&self.incarnation, self.path.clone()));
+        }
+    }
+
+    /// A request sent at `epoch` found the node to be ours.
+    pub(super) fn verified_at(&self, epoch: u64) {
+        self.verified.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    fn end(&self, fate: Fate) -> bool {
+        let first = self.fate.send_if_modified(|current| {
+            let standing = matches!(current, Fate::Standing);
+            if standing {
+                *current = fate;
+            }
+            standing
+        });
+        if first {
+            self.incarnation.grants.remove(&self.path);
+        }
+        first
+    }
+}
+
+/// The deletion that a release started.
+#[derive(Debug)]
+pub struct Release(Option<tokio::sync::oneshot::Receiver<()>>);
+
+impl Release {
+    /// Nothing to wait for.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// Resolves when the node is gone, or its session is.
+    pub async fn done(self) {
+        if let Some(done) = self.0 {
+            // An error means that the runtime is gone, and the session with it.
+            let _ = done.await;
+        }
+    }
+}

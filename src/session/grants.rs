@@ -1,0 +1,37 @@
+//! The grants that stand on one session, so that all can be told when it is in doubt or over.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::grant::Grant;
+use crate::error::Error;
+
+/// Every grant of one session that was neither released nor lost.
+#[derive(Debug, Default)]
+pub(super) struct Grants(Mutex<HashMap<String, Weak<Grant>>>);
+
+impl Grants {
+    pub(super) fn add(&self, grant: &Arc<Grant>) {
+        self.lock().insert(grant.path().to_owned(), Arc::downgrade(grant));
+    }
+
+    pub(super) fn remove(&self, path: &str) {
+        self.lock().remove(path);
+    }
+
+    /// The standing grants now.
+    pub(super) fn all(&self) -> Vec<Arc<Grant>> {
+        self.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Marks each as lost. The list is taken out first: losing a grant removes it from here.
+    pub(super) fn lose_all(&self, why: &Error) {
+        for grant in self.all() {
+            grant.lose(why.to_string());
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Weak<Grant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

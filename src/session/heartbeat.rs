@@ -1,0 +1,159 @@
+//! Keeps one incarnation honest: beats, follows the connection, verifies and follows its grants.
+//!
+//! It runs on the runtime's own threads, so a caller that blocks, or holds Python's lock for
+//! longer than the session timeout, does not cost the session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use zookeeper_client as zk;
+
+use super::clock;
+use super::grant::Grant;
+use super::incarnation::{Incarnation, Link};
+use super::nodelay;
+use crate::error::Error;
+
+/// Serves the incarnation until it ends; then every grant is lost and every waiter woken.
+pub(super) async fn serve(incarnation: &Arc<Incarnation>, client: zk::Client, ports: &[u16]) {
+    let states = client.state_watcher();
+    let why = tokio::select! {
+        why = follow_connection(incarnation, states, ports) => why,
+        () = beat(incarnation, &client) => Error::closed("the session is closed"),
+        () = watch_lease(incarnation) => Error::closed("the session is closed"),
+        why = incarnation.ended() => why,
+    };
+    // The library closes the session when the last client is dropped.
+    drop(client);
+    incarnation.finish(why);
+}
+
+/// Turns the library's states into epochs. Every change counts as a reconnect: two that follow
+/// each other closely reach us as one.
+async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::StateWatcher, ports: &[u16]) -> Error {
+    quicken(ports);
+    let mut state = states.state();
+    loop {
+        match state {
+            zk::SessionState::Expired | zk::SessionState::Closed => {
+                return Error::session_expired("the ensemble ended the session; what was ephemeral in it is gone");
+            }
+            zk::SessionState::AuthFailed => {
+                return Error::auth_failed("the server refused the credentials; check auth, no retry will help");
+            }
+            _ => {}
+        }
+        state = states.changed().await;
+        let connected = state == zk::SessionState::SyncConnected;
+        incarnation.link.send_modify(|link| *link = Link { epoch: link.epoch + 1, connected, ended: None });
+        if connected {
+            quicken(ports);
+            verify_all(incarnation);
+        }
+    }
+}
+
+fn quicken(ports: &[u16]) {
+    if let Err(error) = nodelay::set(ports) {
+        tracing::debug!(%error, "TCP_NODELAY not set; requests written back to back will be slower");
+    }
+}
+
+/// Beats six times in a session timeout, and at once after a reconnect.
+async fn beat(incarnation: &Arc<Incarnation>, client: &zk::Client) {
+    let every = (incarnation.timeout() / 6).clamp(Duration::from_millis(20), Duration::from_secs(5));
+    let mut link = incarnation.link.subscribe();
+    loop {
+        let sent = clock::now();
+        if client.check_stat("/").await.is_ok() {
+            incarnation.lease.renew(sent);
+            follow_grants(incarnation);
+        } else if link.wait_for(|link| link.connected || link.ended.is_some()).await.is_err() {
+            return;
+        }
+        link.borrow_and_update();
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            changed = reconnected(&mut link) => if !changed { return },
+        }
+    }
+}
+
+/// Resolves with true at the next change to connected, false when the incarnation is gone.
+async fn reconnected(link: &mut watch::Receiver<Link>) -> bool {
+    loop {
+        if link.changed().await.is_err() {
+            return false;
+        }
+        if link.borrow_and_update().connected {
+            return true;
+        }
+    }
+}
+
+/// Tells the grants the moment the lease runs out, whatever the network does.
+async fn watch_lease(incarnation: &Arc<Incarnation>) {
+    loop {
+        let remaining = incarnation.lease.remaining();
+        if remaining.is_zero() {
+            for grant in incarnation.grants.all() {
+                // Looking is what marks a grant past its lease as lost.
+                let _ = grant.state();
+            }
+        }
+        tokio::time::sleep(remaining.clamp(Duration::from_millis(5), Duration::from_millis(100))).await;
+    }
+}
+
+/// Looks up every standing grant's node after a reconnect.
+fn verify_all(incarnation: &Arc<Incarnation>) {
+    for grant in incarnation.grants.all() {
+        let incarnation = incarnation.clone();
+        tokio::spawn(async move { verify(&incarnation, &grant).await });
+    }
+}
+
+async fn verify(incarnation: &Incarnation, grant: &Grant) {
+    let Ok(client) = incarnation.client() else { return };
+    let epoch = incarnation.link().epoch;
+    match client.check_stat(grant.path()).await {
+        Ok(Some(stat)) if stat.czxid == grant.token() => grant.verified_at(epoch),
+        Ok(_) => grant.lose("its node was gone when the connection came back".to_owned()),
+        // The next reconnect verifies again.
+        Err(_) => {}
+    }
+}
+
+/// Starts to watch the nodes of grants that have stood since the last beat. Locks held for less
+/// than a beat so cost no watch.
+fn follow_grants(incarnation: &Arc<Incarnation>) {
+    for grant in incarnation.grants.all() {
+        if !grant.followed.swap(true, Ordering::AcqRel) {
+            let incarnation = incarnation.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = follow(&incarnation, &grant) => {}
+                    () = grant.over() => {}
+                }
+                grant.followed.store(false, Ordering::Release);
+            });
+        }
+    }
+}
+
+/// Watches one node until it is gone; returns early where the watch is, to be set again at the next beat.
+async fn follow(incarnation: &Incarnation, grant: &Grant) {
+    let Ok(client) = incarnation.client() else { return };
+    match client.get_and_watch_data(grant.path()).await {
+        Ok((_, stat, watch)) if stat.czxid == grant.token() => {
+            let event = watch.changed().await;
+            if event.event_type == zk::EventType::NodeDeleted {
+                grant.lose("its node was deleted by somebody else".to_owned());
+            }
+        }
+        Ok(_) | Err(zk::Error::NoNode) => grant.lose("its node was deleted by somebody else".to_owned()),
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,163 @@
+//! One ZooKeeper session from its handshake to its end, with its lease and its grants.
+//!
+//! A [`Session`](super::Session) outlives its incarnations: after an expiry it opens the next.
+
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use zookeeper_client as zk;
+
+use super::grants::Grants;
+use super::lease::Lease;
+use crate::config::Access;
+use crate::error::{Error, Result};
+
+/// What is known of the connection.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Counts every change. A grant verified at an older count must be verified again.
+    pub epoch: u64,
+    /// Whether requests reach a server now.
+    pub connected: bool,
+    /// Set once, when the session is over.
+    pub ended: Option<Error>,
+}
+
+/// A live ZooKeeper session.
+#[derive(Debug)]
+pub struct Incarnation {
+    /// Taken away at the end: the library closes the session when the last clone is dropped.
+    client: RwLock<Option<zk::Client>>,
+    session_id: i64,
+    access: Access,
+    pub(super) lease: Lease,
+    pub(super) link: watch::Sender<Link>,
+    pub(super) grants: Grants,
+    /// Where clean-up runs, also when it is started by a thread outside the runtime.
+    pub(super) runtime: Handle,
+}
+
+impl Incarnation {
+    pub(super) fn new(opened: super::connect::Opened, access: Access) -> Arc<Self> {
+        let client = opened.client;
+        Arc::new(Self {
+            session_id: client.session_id().0,
+            lease: Lease::new(client.session_timeout(), opened.sent),
+            link: watch::Sender::new(Link { epoch: 0, connected: true, ended: None }),
+            grants: Grants::default(),
+            runtime: Handle::current(),
+            client: RwLock::new(Some(client)),
+            access,
+        })
+    }
+
+    /// The server's id of this session.
+    #[must_use]
+    pub fn session_id(&self) -> i64 {
+        self.session_id
+    }
+
+    /// The timeout that the server granted.
+    #[must_use]
+    pub fn timeout(&self) -> std::time::Duration {
+        self.lease.timeout()
+    }
+
+    /// The connection as it is now.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.link.borrow().clone()
+    }
+
+    /// The rights put on every node.
+    #[must_use]
+    pub fn acls(&self) -> zk::Acls<'static> {
+        match self.access {
+            Access::Open => zk::Acls::anyone_all(),
+            Access::Creator => zk::Acls::creator_all(),
+            Access::ReadOpen => zk::Acls::new(read_open()),
+        }
+    }
+
+    /// The client, while the session lives.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn client(&self) -> Result<zk::Client> {
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        client.ok_or_else(|| self.end())
+    }
+
+    /// Why the session ended; `Closed` while nobody said.
+    pub(super) fn end(&self) -> Error {
+        self.link.borrow().ended.clone().unwrap_or_else(|| Error::closed("the session is closing; connect again"))
+    }
+
+    /// Runs a request until its reply or the session's end, whichever comes first.
+    ///
+    /// # Cancel safety
+    /// A request that was started has been queued for the server and takes effect all the same.
+    ///
+    /// # Errors
+    /// The server's answer worded as "`attempt` `path`: …", or why the session ended.
+    pub async fn request<T>(
+        &self,
+        attempt: &str,
+        path: &str,
+        request: impl Future<Output = Result<T, zk::Error>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            reply = request => reply.map_err(|error| Error::from_client(&error, attempt, path)),
+            why = self.ended() => Err(why.reworded(|text| format!("{attempt} '{path}': {text}"))),
+        }
+    }
+
+    /// Resolves with the reason when the session is over.
+    pub async fn ended(&self) -> Error {
+        let mut link = self.link.subscribe();
+        match link.wait_for(|link| link.ended.is_some()).await {
+            Ok(link) => link.ended.clone().unwrap_or_else(|| Error::closed("the session is closed")),
+            Err(_) => Error::closed("the session is closed"),
+        }
+    }
+
+    /// Resolves when requests reach a server again.
+    ///
+    /// # Errors
+    /// Why the session ended before that.
+    pub async fn connected(&self) -> Result<()> {
+        let mut link = self.link.subscribe();
+        match link.wait_for(|link| link.connected || link.ended.is_some()).await.map(|link| link.ended.clone()) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(why),
+            Err(_) => Err(self.end()),
+        }
+    }
+
+    /// Ends the incarnation once: every grant is lost first, then every waiter wakes, then the
+    /// client is let go, which closes the session on the server if it still lives there.
+    pub(super) fn finish(&self, why: Error) {
+        self.grants.lose_all(&why);
+        self.link.send_if_modified(|link| {
+            let first = link.ended.is_none();
+            if first {
+                *link = Link { epoch: link.epoch + 1, connected: false, ended: Some(why) };
+            }
+            first
+        });
+        drop(self.client.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn read_open() -> &'static [zk::Acl] {
+    static ACL: std::sync::OnceLock<[zk::Acl; 2]> = std::sync::OnceLock::new();
+    ACL.get_or_init(|| {
+        [
+            zk::Acl::new(zk::Permission::READ, zk::AuthId::anyone()),
+            zk::Acl::new(zk::Permission::ALL, zk::AuthId::authed()),
+        ]
+    })
+}

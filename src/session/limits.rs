@@ -1,0 +1,37 @@
+//! What fits into one request, checked before it is sent.
+//!
+//! A server drops the connection that sends more than `jute.maxbuffer`; the client would
+//! reconnect, send it again, and so on for ever.
+
+use crate::error::{Error, Result};
+
+/// The default `jute.maxbuffer`, in bytes.
+pub const MAX_REQUEST: usize = 0xf_ffff;
+
+/// Room for headers, ACL and flags beside path and value.
+const OVERHEAD: usize = 512;
+
+/// # Errors
+/// `PayloadTooLarge`, where `path` and `bytes` bytes of data do not fit together.
+pub(super) fn check_size(attempt: &str, path: &str, bytes: usize) -> Result<()> {
+    let limit = MAX_REQUEST - OVERHEAD - path.len().min(MAX_REQUEST - OVERHEAD);
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Error::payload_too_large(format!(
+        "{attempt} '{path}': the value has {bytes} bytes and one request carries {limit}; \
+         nothing was sent; keep large values in files and their addresses here"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mebibyte_is_the_limit() {
+        assert!(check_size("set", "/a", 1_000_000).is_ok());
+        assert!(matches!(check_size("set", "/a", 2 << 20), Err(Error::PayloadTooLarge(_))));
+        assert!(matches!(check_size("set", &"a".repeat(2 << 20), 1), Err(Error::PayloadTooLarge(_))));
+    }
+}

@@ -1,0 +1,41 @@
+//! Sessions: what every recipe stands on.
+//!
+//! A [`Session`] is opened once and shared. Below it lives one [`Incarnation`] at a time, the
+//! ZooKeeper session proper; after an expiry the supervisor opens the next, and grants of the
+//! old one stay lost. Recipes take `&Session`; the session knows no recipe.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `connect` | one handshake |
+//! | `incarnation` | one server session: client, lease, link, grants |
+//! | `heartbeat` | beats, follows the connection, verifies and follows grants |
+//! | `supervisor` | the next incarnation after an expiry |
+//! | `lease`, `clock` | until when a grant is provably ours |
+//! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
+//! | `create`, `delete` | protected create, guaranteed delete |
+//! | `znode`, `limits` | plain access, with guards |
+//! | `nodelay` | one flight stays one flight |
+
+mod clock;
+mod connect;
+mod create;
+mod delete;
+mod grant;
+mod grants;
+mod heartbeat;
+mod incarnation;
+mod lease;
+mod limits;
+mod nodelay;
+mod state;
+mod supervisor;
+mod znode;
+
+pub use self::create::{Created, create_protected, list_again};
+pub use self::grant::{Grant, GrantKind, GrantState, Release};
+pub use self::incarnation::{Incarnation, Link};
+pub use self::limits::MAX_REQUEST;
+pub use self::state::SessionState;
+pub use self::supervisor::Session;
+pub use self::znode::{CreateKind, NotWritten, Write};
+pub use zookeeper_client::Stat;

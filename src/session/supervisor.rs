@@ -1,0 +1,273 @@
+//! The session that users hold: it opens the next incarnation when one expires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+
+use super::connect;
+use super::heartbeat;
+use super::incarnation::{Incarnation, Link};
+use super::state::SessionState;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::path::Namespace;
+use crate::retry::{Deadline, delays};
+
+/// How long closing waits for the server to confirm.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// State changes kept for a subscriber that is slow to read them.
+const STATE_BACKLOG: usize = 256;
+
+/// A shared, self-renewing connection to an ensemble. Clones are the same session.
+#[derive(Clone, Debug)]
+pub struct Session(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    namespace: Namespace,
+    phase: watch::Sender<Phase>,
+    states: broadcast::Sender<SessionState>,
+    /// Dropped with the last handle, which ends the supervisor.
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Live(Arc<Incarnation>),
+    Opening,
+    Over(Error),
+}
+
+impl Session {
+    /// Connects, trying every host once, or until `timeout` has passed where one is given.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where nobody answered, `AuthFailed` where the credentials were refused, `Config`.
+    pub async fn open(config: Config, timeout: Option<Duration>) -> Result<Self> {
+        let namespace = config.prefix()?;
+        let deadline = Deadline::after(Some(timeout.unwrap_or_default()));
+        let mut delays = delays();
+        let opened = loop {
+            match connect::open(&config).await {
+                Err(Error::ConnectionLost(_)) if !deadline.passed() => {
+                    let pause = tokio::time::sleep(delays.next().unwrap_or_default());
+                    deadline.bound(pause).await;
+                }
+                opened => break opened?,
+            }
+        };
+        let client = opened.client.clone();
+        let incarnation = Incarnation::new(opened, config.acl);
+        let session = Self(Arc::new(Inner {
+            config: config.clone(),
+            namespace,
+            phase: watch::Sender::new(Phase::Live(incarnation.clone())),
+            states: broadcast::Sender::new(STATE_BACKLOG),
+            stop: watch::Sender::new(false),
+        }));
+        let supervisor = Supervisor {
+            config,
+            phase: session.0.phase.clone(),
+            states: session.0.states.clone(),
+            stop: session.0.stop.subscribe(),
+        };
+        tokio::spawn(supervisor.run(incarnation, client));
+        Ok(session)
+    }
+
+    /// What the session was opened with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The absolute path of a path in this session's namespace.
+    ///
+    /// # Errors
+    /// `InvalidPath`.
+    pub fn absolute(&self, path: &str) -> Result<String> {
+        self.0.namespace.absolute(path)
+    }
+
+    /// The inverse of [`Session::absolute`].
+    #[must_use]
+    pub fn relative<'a>(&self, path: &'a str) -> &'a str {
+        self.0.namespace.relative(path)
+    }
+
+    /// The live incarnation; while one is being opened, waits for it until the deadline and for
+    /// one session timeout at most where there is none.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where none came up in time; `Closed`, `AuthFailed` where none will.
+    pub async fn live(&self) -> Result<Arc<Incarnation>> {
+        let patience = self.0.config.session_timeout;
+        match tokio::time::timeout(patience, self.next_live()).await {
+            Ok(live) => live,
+            Err(_) => Err(Error::connection_lost(format!(
+                "no server of {} answered for {patience:?} after the session expired; check that the ensemble runs",
+                self.0.config.hosts
+            ))),
+        }
+    }
+
+    /// The live incarnation, however long it takes to come up.
+    ///
+    /// # Errors
+    /// `Closed`, `AuthFailed`: there will be none.
+    pub async fn next_live(&self) -> Result<Arc<Incarnation>> {
+        let mut phase = self.0.phase.subscribe();
+        let usable = |phase: &Phase| match phase {
+            Phase::Live(incarnation) => incarnation.link.borrow().ended.is_none(),
+            Phase::Opening => false,
+            Phase::Over(_) => true,
+        };
+        match phase.wait_for(usable).await.as_deref() {
+            Ok(Phase::Live(incarnation)) => Ok(incarnation.clone()),
+            Ok(Phase::Over(why)) => Err(why.clone()),
+            Ok(Phase::Opening) | Err(_) => Err(closed()),
+        }
+    }
+
+    /// What can be done now.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        match &*self.0.phase.borrow() {
+            Phase::Live(incarnation) => match &*incarnation.link.borrow() {
+                Link { ended: Some(_), .. } => SessionState::Expired,
+                Link { connected: true, .. } => SessionState::Connected,
+                Link { connected: false, .. } => SessionState::Suspended,
+            },
+            Phase::Opening => SessionState::Expired,
+            Phase::Over(_) => SessionState::Closed,
+        }
+    }
+
+    /// The server's id of the live session; 0 while there is none.
+    #[must_use]
+    pub fn session_id(&self) -> i64 {
+        match &*self.0.phase.borrow() {
+            Phase::Live(incarnation) => incarnation.session_id(),
+            Phase::Opening | Phase::Over(_) => 0,
+        }
+    }
+
+    /// Every state change from now on.
+    #[must_use]
+    pub fn states(&self) -> broadcast::Receiver<SessionState> {
+        self.0.states.subscribe()
+    }
+
+    /// Ends the session on the server; every grant is lost and every waiter gets `Closed`.
+    pub async fn close(&self) {
+        self.0.stop.send_replace(true);
+        let mut phase = self.0.phase.subscribe();
+        let over = phase.wait_for(|phase| matches!(phase, Phase::Over(_)));
+        // Closing goes on in the background where the server is slow to confirm.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, over).await;
+    }
+}
+
+fn closed() -> Error {
+    Error::closed("the coordinator is closed; connect again")
+}
+
+struct Supervisor {
+    config: Config,
+    phase: watch::Sender<Phase>,
+    states: broadcast::Sender<SessionState>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut incarnation: Arc<Incarnation>, mut client: zookeeper_client::Client) {
+        loop {
+            let why = self.serve(&incarnation, client).await;
+            if !why.session_ended() {
+                return self.finish(why);
+            }
+            self.phase.send_replace(Phase::Opening);
+            self.say(SessionState::Expired);
+            let opened = tokio::select! {
+                opened = reopen(&self.config) => opened,
+                () = stopped(&mut self.stop) => Err(closed()),
+            };
+            match opened {
+                Ok(opened) => {
+                    client = opened.client.clone();
+                    incarnation = Incarnation::new(opened, self.config.acl);
+                    self.phase.send_replace(Phase::Live(incarnation.clone()));
+                    self.say(SessionState::Connected);
+                }
+                Err(why) => return self.finish(why),
+            }
+        }
+    }
+
+    /// Serves one incarnation to its end and says why it ended.
+    async fn serve(&mut self, incarnation: &Arc<Incarnation>, client: zookeeper_client::Client) -> Error {
+        let mut ending = client.state_watcher();
+        let mut link = incarnation.link.subscribe();
+        let ports = ports(&self.config.hosts);
+        let states = self.states.clone();
+        tokio::select! {
+            () = heartbeat::serve(incarnation, client, &ports) => {}
+            () = report(&mut link, &states) => {}
+            () = stopped(&mut self.stop) => {
+                incarnation.finish(closed());
+                let confirmed = async { while !ending.changed().await.is_terminated() {} };
+                // The server removes the session at its timeout where it cannot confirm now.
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT, confirmed).await;
+            }
+        }
+        incarnation.end()
+    }
+
+    fn finish(&self, why: Error) {
+        self.phase.send_replace(Phase::Over(why));
+        self.say(SessionState::Closed);
+    }
+
+    fn say(&self, state: SessionState) {
+        // Nobody may be listening.
+        let _ = self.states.send(state);
+    }
+}
+
+/// Reports connects and disconnects of one incarnation; never returns while it lives.
+async fn report(link: &mut watch::Receiver<Link>, states: &broadcast::Sender<SessionState>) {
+    let mut connected = link.borrow_and_update().connected;
+    while link.changed().await.is_ok() {
+        let now = link.borrow_and_update().clone();
+        if now.ended.is_none() && now.connected != connected {
+            connected = now.connected;
+            let state = if connected { SessionState::Connected } else { SessionState::Suspended };
+            let _ = states.send(state);
+        }
+    }
+}
+
+/// Resolves when the session was closed, or its last handle dropped.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn reopen(config: &Config) -> Result<connect::Opened> {
+    for delay in delays() {
+        match connect::open(config).await {
+            Err(error @ (Error::AuthFailed(_) | Error::Config(_))) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "no new session yet; trying again");
+                tokio::time::sleep(delay).await;
+            }
+            opened => return opened,
+        }
+    }
+    Err(closed())
+}
+
+fn ports(hosts: &str) -> Vec<u16> {
+    hosts.split(',').filter_map(|host| host.rsplit_once(':')?.1.parse().ok()).collect()
+}

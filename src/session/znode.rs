@@ -1,0 +1,281 @@
+//! Plain access to znodes, for what recipes do not cover, and the guarded multi that commits use.
+//!
+//! Reads are repeated after a lost connection. Writes are not: where the reply was lost the caller
+//! gets `ConnectionLost`, which says that the write may have landed, and decides.
+
+use zookeeper_client as zk;
+use zookeeper_client::Stat;
+
+use super::create::make_parents;
+use super::grant::Grant;
+use super::incarnation::Incarnation;
+use super::limits::check_size;
+use super::supervisor::Session;
+use crate::error::{Error, Result};
+use crate::path::{child, parent as parent_of};
+
+/// What kind of node to create.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CreateKind {
+    /// Goes with the session.
+    pub ephemeral: bool,
+    /// The server appends a ten digit number to the name.
+    pub sequence: bool,
+}
+
+impl CreateKind {
+    fn mode(self) -> zk::CreateMode {
+        match (self.ephemeral, self.sequence) {
+            (false, false) => zk::CreateMode::Persistent,
+            (false, true) => zk::CreateMode::PersistentSequential,
+            (true, false) => zk::CreateMode::Ephemeral,
+            (true, true) => zk::CreateMode::EphemeralSequential,
+        }
+    }
+}
+
+/// One step of a multi. Paths are in the session's namespace.
+#[derive(Clone, Debug)]
+pub enum Write<'a> {
+    /// Create a node; its parent must exist.
+    Create(&'a str, &'a [u8], CreateKind),
+    /// Set a node's data, at a version where one is given.
+    Set(&'a str, &'a [u8], Option<i32>),
+    /// Delete a node, at a version where one is given.
+    Delete(&'a str, Option<i32>),
+    /// Only check that the node exists, at a version where one is given.
+    Check(&'a str, Option<i32>),
+}
+
+/// Why a multi did not land. Nothing of it did.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotWritten {
+    /// Which of the writes the server refused, where it was one of them.
+    pub index: Option<usize>,
+    /// What it said.
+    pub error: Error,
+}
+
+impl From<NotWritten> for Error {
+    fn from(refused: NotWritten) -> Self {
+        refused.error
+    }
+}
+
+impl Session {
+    /// A node's data and stat.
+    ///
+    /// # Errors
+    /// `NoNode`, `NotAuthorized`; `ConnectionLost` where the ensemble stays away.
+    pub async fn get(&self, path: &str) -> Result<(Vec<u8>, Stat)> {
+        self.read("get", path, async |client, path| client.get_data(path).await).await
+    }
+
+    /// A node's stat, or `None` where there is no such node.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn exists(&self, path: &str) -> Result<Option<Stat>> {
+        self.read("look up", path, async |client, path| client.check_stat(path).await).await
+    }
+
+    /// The names of a node's children, in no particular order.
+    ///
+    /// # Errors
+    /// `NoNode`, `NotAuthorized`; `ConnectionLost` where the ensemble stays away.
+    pub async fn children(&self, path: &str) -> Result<Vec<String>> {
+        self.read("list", path, async |client, path| client.list_children(path).await).await
+    }
+
+    /// Waits until the server we are connected to has seen everything the leader had.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn sync(&self, path: &str) -> Result<()> {
+        self.read("sync", path, async |client, path| client.sync(path).await).await
+    }
+
+    /// Sets a node's data, at `version` where one is given, only while every guard stands.
+    ///
+    /// # Errors
+    /// `NoNode`, `BadVersion`, `PayloadTooLarge`; the guard's own (`LockLost`) where it is lost;
+    /// `ConnectionLost` where it is unknown whether the write landed.
+    pub async fn set(&self, path: &str, data: &[u8], version: Option<i32>, guards: &[&Grant]) -> Result<Stat> {
+        let results = self.multi(&[Write::Set(path, data, version)], guards).await?;
+        match results.into_iter().next() {
+            Some(zk::MultiWriteResult::SetData { stat }) => Ok(stat),
+            other => Err(Error::server(format!("set '{path}': unexpected reply {other:?}"))),
+        }
+    }
+
+    /// Creates a node and returns its path in the namespace. Missing parents are made where `parents` says so.
+    ///
+    /// # Errors
+    /// `NodeExists`, `NoNode` (of the parent), `PayloadTooLarge`; the guard's own where it is lost;
+    /// `ConnectionLost` where it is unknown whether the node was made.
+    pub async fn create(
+        &self,
+        path: &str,
+        data: &[u8],
+        kind: CreateKind,
+        parents: bool,
+        guards: &[&Grant],
+    ) -> Result<String> {
+        let write = [Write::Create(path, data, kind)];
+        let mut created = self.multi(&write, guards).await;
+        if parents && matches!(created, Err(NotWritten { index: Some(0), error: Error::NoNode(_) })) {
+            let absolute = self.absolute(path)?;
+            let incarnation = self.live().await?;
+            let above = parent_of(&absolute).unwrap_or("/");
+            make_parents(&incarnation, &incarnation.client()?, above, zk::CreateMode::Persistent).await?;
+            created = self.multi(&write, guards).await;
+        }
+        match created?.into_iter().next() {
+            Some(zk::MultiWriteResult::Create { path, .. }) => Ok(self.relative(&path).to_owned()),
+            other => Err(Error::server(format!("create '{path}': unexpected reply {other:?}"))),
+        }
+    }
+
+    /// Deletes a node, with everything below it where `recursive` says so (not in one step).
+    ///
+    /// # Errors
+    /// `NoNode`, `BadVersion`, `Server` where it has children; the guard's own where it is lost;
+    /// `ConnectionLost` where it is unknown whether it was deleted.
+    pub async fn delete(&self, path: &str, version: Option<i32>, recursive: bool, guards: &[&Grant]) -> Result<()> {
+        if recursive {
+            // Children before parents; a node made meanwhile shows as a refusal of its parent.
+            let mut order = vec![path.trim_end_matches('/').to_owned()];
+            let mut next = 0;
+            while let Some(node) = order.get(next).cloned() {
+                let children = match self.children(&node).await {
+                    Err(Error::NoNode(_)) if next > 0 => Vec::new(),
+                    listed => listed?,
+                };
+                order.extend(children.iter().map(|name| child(&node, name)));
+                next += 1;
+            }
+            for node in order.iter().skip(1).rev() {
+                match self.multi(&[Write::Delete(node, None)], guards).await {
+                    Err(NotWritten { index: Some(0), error: Error::NoNode(_) }) => {}
+                    deleted => drop(deleted?),
+                }
+            }
+        }
+        self.multi(&[Write::Delete(path, version)], guards).await?;
+        Ok(())
+    }
+
+    /// Lands all writes or none, in one request, and only while every guard's node stands.
+    ///
+    /// # Errors
+    /// The first refusal with its index; the guard's own error (`LockLost`) where a guard is lost;
+    /// `PayloadTooLarge` before anything is sent; `ConnectionLost` where it is unknown whether it landed.
+    pub async fn multi(
+        &self,
+        writes: &[Write<'_>],
+        guards: &[&Grant],
+    ) -> Result<Vec<zk::MultiWriteResult>, NotWritten> {
+        let whole = |error| NotWritten { index: None, error };
+        for guard in guards {
+            guard.check().map_err(whole)?;
+        }
+        let paths =
+            writes.iter().map(|write| self.absolute(write.path())).collect::<Result<Vec<_>>>().map_err(whole)?;
+        let (first, attempt) = match (paths.first(), writes) {
+            (Some(path), [write]) => (path.as_str(), write.attempt()),
+            (Some(path), _) => (path.as_str(), "write together at"),
+            (None, _) => return Ok(Vec::new()),
+        };
+        let bytes = writes.iter().zip(&paths).map(|(write, path)| write.bytes() + path.len() + 64).sum::<usize>();
+        check_size(attempt, first, bytes - first.len()).map_err(whole)?;
+        let incarnation = self.live().await.map_err(whole)?;
+        let client = incarnation.client().map_err(whole)?;
+        let mut multi = client.new_multi_writer();
+        let filled = fill(&mut multi, &incarnation, writes, &paths, guards);
+        filled.map_err(|error| whole(Error::from_client(&error, attempt, first)))?;
+        let landed = async { Ok::<_, zk::Error>(multi.commit().await) };
+        let landed = incarnation.request(attempt, first, landed).await.map_err(whole)?;
+        match landed {
+            Ok(results) => Ok(results.into_iter().skip(guards.len()).collect()),
+            Err(zk::MultiWriteError::RequestFailed { source }) => {
+                Err(whole(Error::from_client(&source, attempt, first)))
+            }
+            Err(zk::MultiWriteError::OperationFailed { index, source }) => {
+                if let Some(guard) = guards.get(index) {
+                    return Err(whole(guard.loss()));
+                }
+                let index = index - guards.len();
+                let attempt = writes.get(index).map_or(attempt, Write::attempt);
+                let path = paths.get(index).map_or(first, String::as_str);
+                Err(NotWritten { index: Some(index), error: Error::from_client(&source, attempt, path) })
+            }
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        attempt: &str,
+        path: &str,
+        request: impl AsyncFn(&zk::Client, &str) -> Result<T, zk::Error>,
+    ) -> Result<T> {
+        let path = self.absolute(path)?;
+        loop {
+            let incarnation = self.live().await?;
+            let client = incarnation.client()?;
+            match incarnation.request(attempt, &path, request(&client, &path)).await {
+                Err(Error::ConnectionLost(_)) => {
+                    // Its end is seen by the next turn of the loop, which asks for the next session.
+                    let _ = incarnation.connected().await;
+                }
+                Err(Error::SessionExpired(_)) => {}
+                reply => return reply,
+            }
+        }
+    }
+}
+
+impl Write<'_> {
+    fn path(&self) -> &str {
+        match self {
+            Self::Create(path, ..) | Self::Set(path, ..) | Self::Delete(path, _) | Self::Check(path, _) => path,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Create(_, data, _) | Self::Set(_, data, _) => data.len(),
+            Self::Delete(..) | Self::Check(..) => 0,
+        }
+    }
+
+    fn attempt(&self) -> &'static str {
+        match self {
+            Self::Create(..) => "create",
+            Self::Set(..) => "set",
+            Self::Delete(..) => "delete",
+            Self::Check(..) => "check",
+        }
+    }
+}
+
+fn fill(
+    multi: &mut zk::MultiWriter<'_>,
+    incarnation: &Incarnation,
+    writes: &[Write<'_>],
+    paths: &[String],
+    guards: &[&Grant],
+) -> Result<(), zk::Error> {
+    for guard in guards {
+        multi.add_check_version(guard.path(), -1)?;
+    }
+    for (write, path) in writes.iter().zip(paths) {
+        match write {
+            Write::Create(_, data, kind) => multi.add_create(path, data, &kind.mode().with_acls(incarnation.acls()))?,
+            Write::Set(_, data, version) => multi.add_set_data(path, data, *version)?,
+            Write::Delete(_, version) => multi.add_delete(path, *version)?,
+            Write::Check(_, version) => multi.add_check_version(path, version.unwrap_or(-1))?,
+        }
+    }
+    Ok(())
+}

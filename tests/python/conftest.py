@@ -1,0 +1,69 @@
+"""What every test may ask for: a real server, where to connect, a corner of its own in the tree, and Spark."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+import sparkeeper
+
+from sparkeeper.local import LocalServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """One server for the whole run, from the jars of the PySpark that runs the tests; leave it running."""
+    with LocalServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def connect_string(server: LocalServer) -> str:
+    """Where to connect."""
+    return server.connect_string
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> str:
+    """A path that no other test uses, without a leading slash."""
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    return f"test/{name}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One classic session for the whole run; leave it running, and undo the settings you set."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - tests without Spark do not wait for it
+
+    # Executors must run the interpreter that has us, and may import what tests define.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.master("local[2]")
+        .appName("sparkeeper-tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+        .config("spark.log.level", "ERROR")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def zk(connect_string: str, namespace: str) -> Iterator[sparkeeper.Coordinator]:
+    """A coordinator in the test's own corner of the tree."""
+    with sparkeeper.connect(connect_string, namespace=namespace) as coordinator:
+        yield coordinator

@@ -1,0 +1,98 @@
+"""Spark drivers that tests start, kill, stop and continue; `driver.py` is what runs in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# A JVM on a busy machine with two cores.
+PATIENCE = 120.0
+
+
+class Driver:
+    """A process with a Spark session and a coordinator."""
+
+    def __init__(self, connect: str, log: Path, **settings: Any) -> None:  # noqa: ANN401 - as connect takes them
+        """Start it; it needs some seconds to be ready. `log` gets what Spark has to say."""
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("driver.py")), json.dumps({"connect": connect, **settings})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        )
+        self._ready: dict[str, Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ready(self) -> dict[str, Any]:
+        """Wait until it takes commands."""
+        if self._ready is None:
+            self._ready = self.answer()
+        return self._ready
+
+    def tell(self, do: str, **command: Any) -> None:  # noqa: ANN401 - as the command takes them
+        """Send a command and do not wait."""
+        self.ready()
+        self.process.stdin.write(json.dumps({"do": do, **command}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def answer(self, timeout: float = PATIENCE) -> dict[str, Any]:
+        """Return the next answer."""
+        ready, _, _ = select.select([self.process.stdout], [], [], timeout)
+        assert ready, f"the driver gave no answer within {timeout} s; see {self._log.name}"
+        line = self.process.stdout.readline()
+        assert line, f"the driver ended with {self.process.wait()}; see {self._log.name}"
+        return json.loads(line)
+
+    def ask(self, do: str, **command: Any) -> dict[str, Any]:  # noqa: ANN401 - as the command takes them
+        """Send a command and return its answer."""
+        self.tell(do, **command)
+        return self.answer()
+
+    def wait_killed(self) -> None:
+        """Wait until it was killed by SIGKILL."""
+        assert self.process.wait(PATIENCE) == -signal.SIGKILL
+
+    def wait_stopped(self) -> None:
+        """Wait until it stopped itself."""
+        process = psutil.Process(self.process.pid)
+        wait_for(lambda: process.status() == psutil.STATUS_STOPPED, PATIENCE, "the driver to stop itself")
+
+    def go_on(self) -> None:
+        """Continue it."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Let it end, however it is."""
+        if self.process.poll() is None:
+            self.go_on()
+            self.process.stdin.close()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.process.stdout.close()
+        self._log.close()

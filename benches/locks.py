@@ -45,6 +45,8 @@ class Plan:
 FULL = Plan(rounds=7, warmup=0.3, seconds=1.2, first_warmup=2.0)
 QUICK = Plan(rounds=2, warmup=0.15, seconds=0.35, first_warmup=0.8)
 
+BUSY = 0.10
+BUSY_NOTE = " The machine was busy with other work: do not quote these figures, repeat the run on an idle one."
 QUICK_NOTE = " A quick run shows that everything works; its figures are too few to be quoted, its verdicts too."
 
 
@@ -118,17 +120,19 @@ def environment(address: tuple[str, int], peers: list[Peer]) -> dict[str, str]:
 
 
 def footer(run: Run, plan: Plan, loopback_rtt: float) -> str:
-    """Say under the table how it was measured, on what, and what bounds it."""
+    """Say under the table how it was measured, on what, and how busy the machine was with other work."""
     link_rtts = [rtt for rtts in run.rtts.values() for rtt in rtts]
     return (
         f"Median (lowest-highest) of {plan.rounds} rounds of {plan.seconds:g} s, ratios round by round. "
-        f"{', '.join(f'{name} {value}' for name, value in run.versions.items())}. Server and libraries share these CPUs. "
-        f"Without a library, ready-made requests for {RAW_WIDTH} locks on one connection: "
+        f"{', '.join(f'{name} {value}' for name, value in run.versions.items())}. "
+        f"Server and libraries share these CPUs. Without a library, ready-made requests for {RAW_WIDTH} locks: "
         f"{figure(run.raw)} cycles/s. "
         f"Round trip of a ping: {loopback_rtt * 1e3:.2f} ms on loopback, "
         f"{min(link_rtts) * 1e3:.1f}-{max(link_rtts) * 1e3:.1f} ms on the link. "
         f"Other processes used {figure([100 * share for share in run.others], 0)} % of the CPUs per round. "
-        f"The run took {time.monotonic() - run.began:.0f} s." + (QUICK_NOTE if plan is QUICK else "")
+        f"The run took {time.monotonic() - run.began:.0f} s."
+        + (QUICK_NOTE if plan is QUICK else "")
+        + (BUSY_NOTE if max(run.others) > BUSY else "")
     )
 
 

@@ -169,5 +169,6 @@ def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None] | None:
 def _owner(lookup: Lookup) -> str:
     """Say who we are: application @ host / process / script."""
     application = lookup("app.id") or "python"
-    script = sys.argv[0] if sys.argv and sys.argv[0] not in ("", "-c") else "interactive"
-    return f"{application} @ {socket.gethostname()} / {os.getpid()} / {script}"
+    script = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - a name, not a path
+    place = {"": "interactive", "-c": "interactive", "ipykernel_launcher.py": "notebook"}.get(script, script)
+    return f"{application} @ {socket.gethostname()} / {os.getpid()} / {place}"

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub struct Identity {
     /// The table.
     pub uuid: String,
-    /// Where it was created.
+    /// Where it was created, as its first writer spelled it: plain readers find it there, whatever links lead to it.
     pub uri: String,
 }
 

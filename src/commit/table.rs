@@ -2,6 +2,7 @@
 //!
 //! `/tables/<uuid>` with `head`, `tx`, `jobs` and `/paths/<digest>` are created together by the first writer.
 
+use std::future::Future;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -39,11 +40,17 @@ pub struct Opened {
 }
 
 impl Table {
-    /// Opens the table at `at`, given what its directory held just before; registers it where `create` says so.
+    /// Opens the table at `at`, given what its directory held just before; registers it where `create` says so,
+    /// under the spelling that readers are to be sent to.
     ///
     /// # Errors
     /// `HistoryLost`, `NotATable`; `ConnectionLost` where the ensemble stays away.
-    pub async fn open(session: &Session, at: &Location, directory: &Directory, create: bool) -> Result<Opened> {
+    pub async fn open(
+        session: &Session,
+        at: &Location,
+        directory: &Directory,
+        create: Option<&Location>,
+    ) -> Result<Opened> {
         loop {
             let opened = |identity, head, identify| Opened {
                 table: Self { session: session.clone(), identity },
@@ -53,8 +60,11 @@ impl Table {
             match identity::open(at, directory, &registry(session, at, directory).await?)? {
                 Opening::Table(identity, head) => return Ok(opened(identity, head, false)),
                 Opening::Identify(identity, head) => return Ok(opened(identity, head, true)),
-                Opening::Create if create => register(session, at).await?,
                 Opening::Create => {
+                    if let Some(spelling) = create {
+                        register(session, at, spelling).await?;
+                        continue;
+                    }
                     return Err(Error::not_a_table(format!(
                         "table {}: nothing was written here; zk.write(df).save(path) makes a table",
                         at.canonical()
@@ -139,29 +149,33 @@ impl Table {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn forget(&self, tx: &str) -> Result<()> {
-        found(self.session.delete(&layout::transaction(&self.identity.uuid, tx), None, true, &[]).await)?;
+        let path = layout::transaction(&self.identity.uuid, tx);
+        found(until_answered(&self.session, || self.session.delete(&path, None, true, &[])).await)?;
         Ok(())
     }
 
     async fn settle(&self, action: &Action) -> Result<()> {
+        match until_answered(&self.session, || self.turn(action)).await {
+            // Somebody else was faster, or its writer came back; the next survey tells.
+            Err(Error::NoNode(_) | Error::NodeExists(_) | Error::BadVersion(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn turn(&self, action: &Action) -> Result<()> {
         let uuid = &self.identity.uuid;
-        let done = match action {
+        match action {
             Action::Suspect(tx) => {
                 self.session.create(&layout::suspect(uuid, tx), b"", NODE, false, &[]).await.map(drop)
             }
             Action::Clear(tx) => self.session.delete(&layout::suspect(uuid, tx), None, false, &[]).await,
             Action::Abort(tx, version) => {
                 let path = layout::transaction(uuid, tx);
-                let Some((data, _)) = found(self.session.get(&path).await)? else { return Ok(()) };
-                let aborted = TransactionRecord::decode(&path, &data)?.turned(State::Aborted);
+                let aborted =
+                    TransactionRecord::decode(&path, &self.session.get(&path).await?.0)?.turned(State::Aborted);
                 self.session.set(&path, &aborted.encode(), Some(*version), &[]).await.map(drop)
             }
             Action::RollBack(_) | Action::Finish(_) | Action::Sweep(_) => Ok(()),
-        };
-        match done {
-            // Somebody else was faster, or its writer came back; the next survey tells.
-            Err(Error::NoNode(_) | Error::NodeExists(_) | Error::BadVersion(_)) => Ok(()),
-            done => done,
         }
     }
 
@@ -216,14 +230,11 @@ async fn registry(session: &Session, at: &Location, directory: &Directory) -> Re
 }
 
 /// Registers a new table; that somebody else did is as good.
-async fn register(session: &Session, at: &Location) -> Result<()> {
+async fn register(session: &Session, at: &Location, spelling: &Location) -> Result<()> {
     for parent in ["/tables", "/paths"] {
-        match session.create(parent, b"", NODE, true, &[]).await {
-            Ok(_) | Err(Error::NodeExists(_)) => {}
-            Err(error) => return Err(error),
-        }
+        ensure(session, parent).await?;
     }
-    let identity = Identity { uuid: Uuid::new_v4().to_string(), uri: at.canonical() };
+    let identity = Identity { uuid: Uuid::new_v4().to_string(), uri: spelling.canonical() };
     let (uuid, data, head) = (&identity.uuid, identity.encode(), Head::default().encode());
     let (table, cell) = (layout::table(uuid), layout::head(uuid));
     let (transactions, jobs, path) = (layout::transactions(uuid), layout::jobs(uuid), at.znode());
@@ -240,6 +251,28 @@ async fn register(session: &Session, at: &Location) -> Result<()> {
         // The caller looks again, which tells whether it landed.
         Err(refused) if refused.error.outcome_unknown() => Ok(()),
         Err(refused) => Err(refused.error),
+    }
+}
+
+/// Makes a node, with its parents, that may be there already.
+pub(super) async fn ensure(session: &Session, path: &str) -> Result<()> {
+    match until_answered(session, || session.create(path, b"", NODE, true, &[])).await {
+        Ok(_) | Err(Error::NodeExists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Repeats a request whose reply was lost. Only for those whose second run finds the first one's traces and says so.
+async fn until_answered<T, F>(session: &Session, request: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    loop {
+        match request().await {
+            // The sync waits for the link, or says that there will be none.
+            Err(error) if error.outcome_unknown() => session.sync("/").await?,
+            answer => return answer,
+        }
     }
 }
 

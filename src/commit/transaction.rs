@@ -23,7 +23,7 @@ use crate::commit::manifest::{Operation, Sealed, Shape, Writer};
 use crate::commit::record::{Committed, TransactionRecord};
 use crate::commit::recover::State;
 use crate::commit::rules::{self, Intent};
-use crate::commit::table::Table;
+use crate::commit::table::{Table, ensure};
 use crate::error::{Error, Result};
 use crate::recipes::lock::{Held, Holder, Lock};
 use crate::session::{CreateKind, Grant, NotWritten, Write};
@@ -105,11 +105,7 @@ impl Transaction {
             return Ok(Begun::Replayed(done));
         }
         let uuid = table.identity.uuid.clone();
-        let shard = layout::job_shard(&uuid, &order.job_id);
-        match table.session.create(&shard, b"", NODE, false, &[]).await {
-            Ok(_) | Err(Error::NodeExists(_)) => {}
-            Err(error) => return Err(error),
-        }
+        ensure(&table.session, &layout::job_shard(&uuid, &order.job_id)).await?;
         let tx = Uuid::new_v4().simple().to_string();
         let started = now();
         let record = TransactionRecord::new(State::Active, &order.job_id, &order.writer, started);

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::errors::raise;
@@ -12,11 +13,15 @@ use super::runtime::core;
 /// Runs `script` on the core runtime; it calls back through the [`Callback`] it is given.
 ///
 /// # Errors
-/// `ForkedProcessError`.
+/// `TypeError` where it cannot be called; `ForkedProcessError`.
 pub(super) fn run<F>(py: Python<'_>, callback: Py<PyAny>, script: impl FnOnce(Callback) -> F) -> PyResult<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    if !callback.bind(py).is_callable() {
+        // Said here, where the mistake is, and not when it is called.
+        return Err(PyTypeError::new_err(format!("{} is not callable; give a function", callback.bind(py).repr()?)));
+    }
     let core = core().map_err(|error| raise(py, &error))?;
     core.spawn(script(Callback(Arc::new(callback))));
     Ok(())

@@ -99,7 +99,7 @@ impl Ledger {
     ///     identity: The bytes of its `_zk/table.json`, read after the other two were listed.
     ///     mirror: The names in its `_spark_metadata`.
     ///     foreign: Whether it holds anything that a plain reader would see.
-    ///     create: Register it where nobody has heard of it.
+    ///     create: Register it where nobody has heard of it, in this spelling of its place.
     ///
     /// Raises:
     ///     HistoryLost: The files know more than ZooKeeper.
@@ -113,14 +113,15 @@ impl Ledger {
         identity: Option<&[u8]>,
         mirror: Vec<String>,
         foreign: bool,
-        create: bool,
+        create: Option<&Bound<'_, Location>>,
     ) -> PyResult<Self> {
         let decode = |data| identity::Identity::decode(layout::IDENTITY, data);
         let identity = identity.map(decode).transpose().map_err(|error| raise(py, &error))?;
         let mirror = mirror::newest(mirror.iter().map(String::as_str));
         let directory = Directory { identity, mirror, foreign };
         let (link, location) = (coordinator.get().link().clone(), location.get().0.clone());
-        let open = async { Table::open(link.session().await?, &location, &directory, create).await };
+        let create = create.map(|spelling| spelling.get().0.clone());
+        let open = async { Table::open(link.session().await?, &location, &directory, create.as_ref()).await };
         block_on(py, open).map(Self)
     }
 
@@ -128,6 +129,12 @@ impl Ledger {
     #[getter]
     fn uuid(&self) -> &str {
         &self.0.table.identity().uuid
+    }
+
+    /// Where plain readers find it: the spelling of its first writer.
+    #[getter]
+    fn location(&self, py: Python<'_>) -> PyResult<Location> {
+        uri::Location::parse(&self.0.table.identity().uri, "").map(Location).map_err(|error| raise(py, &error))
     }
 
     /// What `_zk/table.json` holds, or has to hold.

@@ -45,8 +45,11 @@ impl Handle {
     }
 
     async fn acquire(self, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+        if self.link.existing().is_some() {
+            return Ok(Held::new(self.lock().await?.acquire(holder, timeout).await?));
+        }
+        // A handle from another process: the total includes its connecting. Zero still tries once.
         let started = Instant::now();
-        // The total includes the connecting of a handle that came from another process. Zero still tries once.
         let connecting = Deadline::after(timeout.filter(|timeout| !timeout.is_zero())).bound(self.lock()).await;
         let lock = connecting.unwrap_or_else(|| Err(self.not_connected(timeout)))?;
         let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+use pyo3::types::PyDelta;
 
 use super::errors::raise;
 use crate::error::Error;
@@ -13,24 +15,34 @@ pub(super) enum Seconds {
     /// `float` or `int` seconds.
     Number(f64),
     /// `datetime.timedelta`.
-    Delta(Duration),
+    Delta(Delta),
+}
+
+/// A `timedelta` in seconds. It may be negative, which `std::time::Duration` cannot tell us.
+pub(super) struct Delta(f64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Delta {
+    type Error = PyErr;
+
+    const INPUT_TYPE: PyStaticExpr = Duration::INPUT_TYPE;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let delta = object.cast::<PyDelta>()?;
+        Ok(Self(delta.call_method0("total_seconds")?.extract()?))
+    }
 }
 
 impl Seconds {
     /// # Errors
     /// `ConfigError` where it is negative or not a number.
     pub(super) fn duration(self, py: Python<'_>, what: &str) -> PyResult<Duration> {
-        match self {
-            Self::Delta(delta) => Ok(delta),
+        let (Self::Number(seconds) | Self::Delta(Delta(seconds))) = self;
+        if seconds >= 0.0 {
             // Beyond some 584 billion years it may as well be for ever.
-            Self::Number(seconds) if seconds >= 0.0 => {
-                Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-            }
-            Self::Number(seconds) => {
-                let error = Error::config(format!("{what}={seconds}: give seconds, 0 or more, or a timedelta"));
-                Err(raise(py, &error))
-            }
+            return Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         }
+        let error = Error::config(format!("{what}={seconds}: give seconds, 0 or more, or a timedelta"));
+        Err(raise(py, &error))
     }
 }
 

@@ -113,12 +113,7 @@ pub(super) async fn holder(
     }
 }
 
-async fn listed(
-    incarnation: &Incarnation,
-    client: &zk::Client,
-    parent: &str,
-    markers: &[&str],
-) -> Result<Vec<Ticket>> {
+async fn listed(incarnation: &Incarnation, client: &zk::Client, parent: &str, markers: &[&str]) -> Result<Vec<Ticket>> {
     match list_again(incarnation, client, parent).await {
         Err(Error::NoNode(_)) => Ok(Vec::new()),
         children => ordered(incarnation, client, parent, line(&children?, markers)).await,

@@ -187,8 +187,12 @@ impl Session {
             (Some(path), _) => (path.as_str(), "write together at"),
             (None, _) => return Ok(Vec::new()),
         };
-        let bytes = writes.iter().zip(&paths).map(|(write, path)| write.bytes() + path.len() + 64).sum::<usize>();
-        check_size(attempt, first, bytes - first.len()).map_err(whole)?;
+        let bytes = match writes {
+            // The message tells the caller the size of the value it gave.
+            [write] => write.bytes(),
+            _ => writes.iter().zip(&paths).map(|(write, path)| write.bytes() + path.len() + 64).sum(),
+        };
+        check_size(attempt, first, bytes).map_err(whole)?;
         let incarnation = self.live().await.map_err(whole)?;
         let client = incarnation.client().map_err(whole)?;
         let mut multi = client.new_multi_writer();

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from drivers import Driver
 import sparkeeper
 
+import sparkeeper
+from proxy import Proxy
 from sparkeeper.local import LocalServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyspark.sql import SparkSession
 
@@ -37,6 +41,33 @@ def namespace(request: pytest.FixtureRequest) -> str:
     """A path that no other test uses, without a leading slash."""
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     return f"test/{name}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def proxy(server: LocalServer) -> Iterator[Proxy]:
+    """A faulty link to the server."""
+    with Proxy(server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def coordinator(connect_string: str, namespace: str) -> Iterator[Callable[..., sparkeeper.Coordinator]]:
+    """Opens coordinators in the test's namespace: `coordinator(to=..., **settings)`; they are closed after the test."""
+    opened = []
+
+    def connect(to: str = connect_string, **settings: object) -> sparkeeper.Coordinator:
+        opened.append(sparkeeper.connect(to, **{"namespace": namespace, "timeout": 10, **settings}))
+        return opened[-1]
+
+    yield connect
+    for made in opened:
+        made.close()
+
+
+@pytest.fixture
+def zk(coordinator: Callable[..., sparkeeper.Coordinator]) -> sparkeeper.Coordinator:
+    """A coordinator in the test's namespace."""
+    return coordinator()
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +98,15 @@ def zk(connect_string: str, namespace: str) -> Iterator[sparkeeper.Coordinator]:
     """A coordinator in the test's own corner of the tree."""
     with sparkeeper.connect(connect_string, namespace=namespace) as coordinator:
         yield coordinator
+
+
+@pytest.fixture
+def start_driver(connect_string: str, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Driver]]:
+    """Start Spark drivers in processes of their own, in the test's corner of the tree; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**settings: Any) -> Driver:
+            settings = {"connect": connect_string, "namespace": namespace, "session_timeout": 2, **settings}
+            return stack.enter_context(Driver(log=tmp_path / "drivers.log", **settings))
+
+        yield start

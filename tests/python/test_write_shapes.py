@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -12,21 +13,31 @@ from tables import ids, leftovers
 VALUES = ["a b", "50%", "x=y", "é ü", "日本\u3000", None, 'q"#?[]{}|\\^`<>:*\'', "a/b", "a;b&c@d", "\u00a0n", "1"]
 
 
-def test_five_spellings_are_one_table(spark, zk, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_five_spellings_are_one_table(spark, zk, tmp_path):
+    # Relative to where Spark's JVM was started, as it is for spark.read.
+    relative = os.path.relpath(tmp_path / "t", spark._jvm.java.lang.System.getProperty("user.dir"))
     (tmp_path / "link").symlink_to(tmp_path)
     for path in [
         f"{tmp_path}/t",
         f"{tmp_path}//t/",
         f"file:{tmp_path}/t",
         f"file://{tmp_path}/t",
-        "t",
+        relative,
         f"{tmp_path}/link/t",
     ]:
         zk.write(spark.range(1)).save(path)
-    assert zk.table(spark, "t").version == 6
-    for path in [f"{tmp_path}/t", f"file:{tmp_path}/t", f"{tmp_path}/link/t"]:
+    assert zk.table(spark, relative).version == 6
+    for path in [f"{tmp_path}/t", f"file:{tmp_path}/t", relative]:
         assert ids(spark, path) == [0] * 6
+
+
+def test_a_table_made_through_a_link_is_read_through_it(spark, zk, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    zk.write(spark.range(3)).save(f"{tmp_path}/link/t")
+    zk.write(spark.range(3, 6)).save(f"{tmp_path}/real/t")
+    assert ids(spark, f"{tmp_path}/link/t") == list(range(6))
+    assert sorted(row.id for row in zk.table(spark, f"{tmp_path}/real/t").read(2).collect()) == list(range(6))
 
 
 @pytest.mark.parametrize("name", ["with space", "per%20cent", "tablé", "a=b"])

@@ -26,8 +26,9 @@ from sparkeeper.spark.writer import describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sparkeeper._sparkeeper import Attempt, Committed, Coordinator, Held, Location
+    from sparkeeper._sparkeeper import Attempt, Committed, Coordinator, Held, Ledger
     from sparkeeper.spark.files import Files
+    from sparkeeper.spark.place import Place
 
 _log = logging.getLogger("sparkeeper")
 
@@ -38,19 +39,23 @@ class Request:
 
     zk: Coordinator
     output: Output
-    location: Location
-    files: Files
+    place: Place
     operation: str
     job_id: str
     blind: bool
     guard: Held | None
     on_step: Callable[[Step], None]
 
+    @property
+    def files(self) -> Files:
+        """The table's directory."""
+        return self.place.files
+
 
 def write(request: Request) -> Commit:
     """Do it, once."""
-    ledger = open_table(request.zk, request.location, request.files, create=True, on_step=request.on_step)
-    recover(request.location, request.files, ledger, job_id=request.job_id, grace=GRACE)
+    ledger = open_table(request.zk, request.place, create=True, on_step=request.on_step)
+    recover(request.files, ledger, job_id=request.job_id, grace=GRACE)
     request.on_step(Step.RECOVERED)
     attempt, done = ledger.begin(_order(request), guard=request.guard)
     if attempt is None:
@@ -74,7 +79,7 @@ def write(request: Request) -> Commit:
     except BaseException as error:
         _give_up(request, attempt, error)
         raise
-    _settle(request, attempt, done, won=won)
+    _settle(request, ledger, attempt, done, won=won)
     return _commit(done, replayed=not won)
 
 
@@ -102,12 +107,12 @@ def _provide(files: Files, attempt: Attempt) -> None:
         attempt.provide(name, read_manifest(files, name))
 
 
-def _settle(request: Request, attempt: Attempt, done: Committed, *, won: bool) -> None:
+def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed, *, won: bool) -> None:
     """Publish and clean up; the commit stands, so a failure from here on is a warning."""
     try:
         if won:
             request.on_step(Step.COMMITTED)
-        publish(request.location, request.files, attempt.chain(), done.manifest)
+        publish(request.files, ledger, attempt.chain(), done.manifest)
         request.on_step(Step.PUBLISHED)
         if won:
             request.files.delete_tree(names.staging(attempt.id))
@@ -120,7 +125,7 @@ def _settle(request: Request, attempt: Attempt, done: Committed, *, won: bool) -
             "job '%s' is committed as version %d of %s, and tidying up failed: %s; the next write or recover() does it",
             request.job_id,
             done.version,
-            request.location.canonical,
+            request.place.location.canonical,
             error,
         )
 

@@ -12,24 +12,22 @@ from sparkeeper.spark.steps import Step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sparkeeper._sparkeeper import Coordinator, Location
-    from sparkeeper.spark.files import Files
+    from sparkeeper._sparkeeper import Coordinator
+    from sparkeeper.spark.place import Place
 
 
 def open_table(
     zk: Coordinator,
-    location: Location,
-    files: Files,
+    place: Place,
     *,
     create: bool,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> Ledger:
-    """Return the record of the table at `location`.
+    """Return the record of the table at `place`.
 
     Args:
         zk: Whose session to use.
-        location: Where the table is.
-        files: Its directory.
+        place: Where the table is.
         create: Make a table where there is none.
         on_step: Called after each step.
 
@@ -38,20 +36,22 @@ def open_table(
         NotATable: The directory is another table's, was emptied, or is somebody else's.
     """
     try:
-        ledger = _look(zk, location, files, create=create)
+        ledger = _look(zk, place, create=create)
     except NotATable:
         # The table may have been made between the two looks; a second one sees both sides of it.
-        ledger = _look(zk, location, files, create=create)
+        ledger = _look(zk, place, create=create)
     if ledger.identify:
         on_step(Step.REGISTERED)
-        files.publish(names.IDENTITY, ledger.identity)
+        place.files.publish(names.IDENTITY, ledger.identity)
     on_step(Step.OPENED)
     return ledger
 
 
-def _look(zk: Coordinator, location: Location, files: Files, *, create: bool) -> Ledger:
+def _look(zk: Coordinator, place: Place, *, create: bool) -> Ledger:
+    files = place.files
     mirror = files.names(names.MIRROR)
     foreign = any(not names.hidden(name) for name in files.names(""))
     # Read last: a writer of ours puts it there before anything that the other two would find.
     identity = files.read(names.IDENTITY)
-    return Ledger.open(zk, location, identity=identity, mirror=mirror, foreign=foreign, create=create)
+    spelling = place.spelling if create else None
+    return Ledger.open(zk, place.location, identity=identity, mirror=mirror, foreign=foreign, create=spelling)

@@ -32,7 +32,10 @@ _TYPES = {
 
 
 def to_arrow(plan: PlanDocument) -> pa.Table:
-    """A column for each of the plan's expressions, then `partition` (int32) and `weight` (int64: rows when planned)."""
+    """A column for each of the plan's expressions, then `partition` (int32) and `weight` (int64: rows when planned).
+
+    Keys whose type or value Arrow lacks are text, as they stand in the plan.
+    """
     columns = [_column([key.values[position] for key in plan.keys], kind) for position, kind in enumerate(plan.types)]
     columns.append(pa.array([key.partition for key in plan.keys], pa.int32()))
     columns.append(pa.array([key.weight for key in plan.keys], pa.int64()))
@@ -47,5 +50,9 @@ def _column(values: Sequence[Json], kind: str) -> pa.Array:
         return pa.array(exact, pa.decimal128(int(decimal[1]), int(decimal[2])))
     texts = [value if value is None or isinstance(value, str) else dumps(value) for value in values]
     column = pa.array(texts, pa.string())
-    # What Arrow has no type for stays JSON text.
-    return column.cast(_TYPES[kind]) if kind in _TYPES else column
+    if kind not in _TYPES:
+        return column
+    try:
+        return column.cast(_TYPES[kind])
+    except pa.ArrowInvalid:  # a year that its parser does not take
+        return column

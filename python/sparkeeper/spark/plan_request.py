@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sparkeeper.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import Column
 
@@ -100,7 +100,7 @@ def _expressions(by: str | Sequence[str | Column]) -> tuple[str, ...]:
     return tuple(map(str, texts))
 
 
-def _listed(definition: dict[str, object]) -> str:
+def _listed(definition: Mapping[str, object]) -> str:
     return ", ".join(
         f"{name}={list(value) if isinstance(value, tuple) else value!r}"
         for name, value in definition.items()

@@ -11,16 +11,16 @@ from sparkeeper.spark import names
 from sparkeeper.spark.files import read_manifest
 
 if TYPE_CHECKING:
-    from sparkeeper._sparkeeper import Chain, Location
+    from sparkeeper._sparkeeper import Chain, Ledger
     from sparkeeper.spark.files import Files
 
 
-def publish(location: Location, files: Files, chain: Chain, head: str) -> int:
+def publish(files: Files, ledger: Ledger, chain: Chain, head: str) -> int:
     """Publish up to the version of manifest `head`, and return how many versions that were."""
     mirror = files.names(names.MIRROR)
     while (name := chain.missing_unpublished(head, mirror)) is not None:
         chain.provide(name, read_manifest(files, name))
-    versions = chain.publications(location, head, mirror)
+    versions = chain.publications(ledger.location, head, mirror)
     for whole, contents in versions:
         if whole:
             files.publish_directory(names.MIRROR, contents)

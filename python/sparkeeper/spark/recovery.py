@@ -18,7 +18,7 @@ from sparkeeper.spark.publish import publish
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from sparkeeper._sparkeeper import Ledger, Location
+    from sparkeeper._sparkeeper import Ledger
     from sparkeeper.spark.files import Files
 
 GRACE = 600.0
@@ -37,9 +37,7 @@ class Recovery:
     """Versions that plain readers see now and did not before."""
 
 
-def recover(
-    location: Location, files: Files, ledger: Ledger, *, job_id: str | None, grace: float | timedelta
-) -> Recovery:
+def recover(files: Files, ledger: Ledger, *, job_id: str | None, grace: float | timedelta) -> Recovery:
     """Settle what earlier writers left."""
     done: dict[str, list[str]] = {"roll_back": [], "finish": [], "sweep": []}
     stagings = files.names(names.STAGINGS)
@@ -53,7 +51,7 @@ def recover(
         if action != "sweep":
             ledger.forget(tx)
         done[action].append(tx)
-    published = publish(location, files, Chain(), ledger.manifest) if ledger.manifest is not None else 0
+    published = publish(files, ledger, Chain(), ledger.manifest) if ledger.manifest is not None else 0
     return Recovery((*done["roll_back"], *done["sweep"]), tuple(done["finish"]), published)
 
 

@@ -35,12 +35,13 @@ class Table:
         """Name the table at `path`; nothing is read before it is asked for."""
         self._zk = zk
         self._spark = spark
-        self._location, self._files = locate(spark, path)
+        self._place = locate(spark, path)
+        self._files = self._place.files
 
     @property
     def path(self) -> str:
         """The one spelling of its place."""
-        return self._location.canonical
+        return self._place.location.canonical
 
     @property
     def version(self) -> int:
@@ -63,15 +64,15 @@ class Table:
             if version is not None:
                 raise
             _log.warning("%s", lost)
-            return self._spark.read.parquet(self._files.root)
+            return self._spark.read.parquet(self._place.spelling.canonical)
         chain = Chain()
         name = self._manifest(ledger, chain, version)
         shape = json.loads(self._read_since(chain, name, int(name.split("-")[0]) - 1)[-1])["shape"]
         schema = StructType.fromJson(shape["schema"])
         reader = self._spark.read.format(shape["format"]).schema(schema)
         if version is None:
-            publish(self._location, self._files, chain, name)
-            return reader.load(self._files.root)
+            publish(self._files, ledger, chain, name)
+            return reader.load(ledger.location.canonical)
         while (missing := chain.missing_for_live(name)) is not None:
             chain.provide(missing, read_manifest(self._files, missing))
         live = [f"{self._files.root}/{path}" for path, _, _ in chain.live(name)]
@@ -94,10 +95,10 @@ class Table:
             grace: How long a writer's session may be missed before it is given up; 0 gives up all whose session is
                 gone. A writer given up that goes on gets `Fenced`.
         """
-        return recover(self._location, self._files, self._open(), job_id=None, grace=grace)
+        return recover(self._files, self._open(), job_id=None, grace=grace)
 
     def _open(self) -> Ledger:
-        return open_table(self._zk, self._location, self._files, create=False)
+        return open_table(self._zk, self._place, create=False)
 
     def _manifest(self, ledger: Ledger, chain: Chain, version: int | None) -> str:
         """Return the manifest of a version."""

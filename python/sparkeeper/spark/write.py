@@ -110,13 +110,11 @@ class Write:
             CorruptManifest: A manifest on disk is not what was committed.
             ConfigError: The path, the job id or the columns do not fit.
         """
-        location, files = locate(self._df.sparkSession, path)
         return write(
             Request(
                 zk=self._zk,
                 output=Output(self._df, self._format, self._partition_by, dict(self._options)),
-                location=location,
-                files=files,
+                place=locate(self._df.sparkSession, path),
                 operation=self._mode,
                 job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,
                 blind=self._blind,

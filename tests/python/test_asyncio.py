@@ -1,0 +1,202 @@
+"""The asyncio siblings: same arguments, same outcomes, and cancelling leaves nothing."""
+
+import asyncio
+import inspect
+import random
+import time
+
+import pytest
+
+import sparkeeper
+from sparkeeper import exceptions
+from sparkeeper.local import words
+from waiting import wait_for
+
+_BLOCKING = {
+    sparkeeper.Coordinator: ["close", "get", "set", "create", "delete", "exists", "children", "sync"],
+    sparkeeper.Lock: ["acquire", "try_acquire", "contenders"],
+    sparkeeper.Held: ["release"],
+}
+
+
+@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in _BLOCKING.items() for name in names])
+def test_every_blocking_method_has_a_sibling_with_its_arguments(owner, name):
+    plain, sibling = (inspect.signature(getattr(owner, method)) for method in (name, f"{name}_async"))
+    assert [str(p) for p in plain.parameters.values()] == [str(p) for p in sibling.parameters.values()]
+
+
+async def test_plain_access(coordinator):
+    async with coordinator() as zk:
+        assert await zk.create_async("a/b", b"one") == "/a/b"
+        assert (await zk.get_async("a/b"))[0] == b"one"
+        assert (await zk.set_async("a/b", b"two", version=0)).version == 1
+        assert (await zk.exists_async("a/b")).version == 1
+        assert await zk.children_async("a") == ["b"]
+        await zk.sync_async()
+        await zk.delete_async("a", recursive=True)
+        assert await zk.exists_async("a") is None
+        with pytest.raises(exceptions.NoNode, match="a/b"):
+            await zk.get_async("a/b")
+    assert zk.state == "CLOSED"
+    with pytest.raises(exceptions.Closed):
+        await zk.get_async("a")
+
+
+async def test_a_lock(zk, coordinator):
+    lock = zk.lock("l", timeout=5)
+    async with lock as held:
+        assert held.state == "HELD"
+        assert (await lock.contenders_async())[0].token == held.token
+        assert await coordinator().lock("l").try_acquire_async() is None
+        await zk.create_async("made", guard=held)
+        begun = time.monotonic()
+        with pytest.raises(exceptions.AcquireTimeout):
+            await zk.lock("l").acquire_async(timeout=0.5)
+        assert 0.4 < time.monotonic() - begun < 0.6
+    held = await lock.acquire_async()
+    await held.release_async(wait=True)
+    assert await lock.contenders_async() == []
+    with pytest.raises(exceptions.NotOwner):
+        await held.release_async()
+
+
+async def test_calls_can_be_tasks_and_run_side_by_side(zk):
+    await asyncio.gather(*(zk.create_async(f"n/{number}") for number in range(50)))
+    task = asyncio.create_task(zk.children_async("n"))
+    assert len(await asyncio.wait_for(task, 5)) == 50
+
+
+async def test_one_task_enters_again_and_another_does_not(zk):
+    lock = zk.lock("l")
+    async with lock as outer:
+        async with lock as inner:
+            assert inner.token == outer.token
+        assert (await lock.acquire_async()).token == outer.token
+
+        async def other():
+            return await lock.try_acquire_async()
+
+        assert await asyncio.create_task(other()) is None
+        # Whoever calls is the holder, be it from within a task that asyncio makes for a time limit.
+        again = await asyncio.wait_for(lock.acquire_async(), 5)
+        assert again.token == outer.token
+        again.release()
+    # Entered four times, left three.
+    assert await zk.lock("l").try_acquire_async() is None
+
+
+async def test_a_new_task_does_not_own_what_a_dead_one_left(zk):
+    lock = zk.lock("l")
+
+    async def take():
+        return await lock.try_acquire_async()
+
+    held = await asyncio.create_task(take())
+    assert held.state == "HELD"
+    assert [await asyncio.create_task(take()) for _ in range(200)] == [None] * 200
+
+
+async def test_tasks_exclude_each_other(zk):
+    inside = most = 0
+
+    async def work(lock):
+        nonlocal inside, most
+        for _ in range(5):
+            async with lock:
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0)
+                inside -= 1
+
+    shared = zk.lock("l")
+    await asyncio.gather(*(work(shared if number % 2 else zk.lock("l")) for number in range(20)))
+    assert most == 1
+
+
+def below(port, namespace):
+    """How many watches the server keeps below a namespace."""
+    return sum(line.startswith(f"/{namespace}/") for line in words.ask(port, "wchp").splitlines())
+
+
+async def test_a_cancelled_wait_ends_at_once_and_leaves_nothing(zk, coordinator, server, namespace):
+    held = coordinator().lock("l").acquire()
+    await asyncio.to_thread(wait_for, lambda: below(server.port, namespace) == 1, 5, "the holder's own watch")
+    tasks = [asyncio.create_task(zk.lock("l").acquire_async()) for _ in range(20)]
+    await asyncio.to_thread(wait_for, lambda: len(zk.lock("l").contenders()) == 21, 10, "all to stand in line")
+    begun = time.monotonic()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert time.monotonic() - begun < 0.2
+    assert all(task.cancelled() for task in tasks)
+    await asyncio.to_thread(wait_for, lambda: len(zk.lock("l").contenders()) == 1, 5, "the nodes to be gone")
+    await asyncio.to_thread(wait_for, lambda: below(server.port, namespace) == 1, 5, "the watches to be gone")
+    assert held.state == "HELD"
+
+
+async def test_a_call_that_was_never_awaited_does_nothing(zk):
+    task = asyncio.create_task(zk.lock("l").acquire_async())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    coroutine = zk.lock("l").acquire_async()
+    coroutine.close()
+    assert zk.lock("l").contenders() == []
+
+
+async def test_a_grant_that_was_under_way_when_its_task_was_cancelled_is_given_back(zk):
+    # Whenever the cancel comes - before, while or after the grant arrives - the lock is free afterwards.
+    chance = random.Random(7)  # noqa: S311 - no secret
+    outcomes = {"cancelled": 0, "granted": 0}
+    for _ in range(400):
+        lock = zk.lock("l")
+        task = asyncio.create_task(lock.acquire_async())
+        end = time.perf_counter() + chance.uniform(0, 0.003)
+        while time.perf_counter() < end:
+            await asyncio.sleep(0)
+        task.cancel()
+        try:
+            (await task).release()
+            outcomes["granted"] += 1
+        except asyncio.CancelledError:
+            outcomes["cancelled"] += 1
+    assert min(outcomes.values()) > 20, outcomes
+    await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
+
+
+async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk, coordinator):
+    # asyncio has the result and has scheduled the task to get it; a cancel now makes it drop the result.
+    held = coordinator().lock("l").acquire()
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(zk.lock("l").acquire_async())
+    while task._fut_waiter is None:
+        await asyncio.sleep(0)
+    waiter = task._fut_waiter
+
+    def cancel_when_done():
+        # Rescheduled at every turn of the loop, it runs before the task that the result has only just scheduled.
+        task.cancel() if waiter.done() else loop.call_soon(cancel_when_done)
+
+    cancel_when_done()
+    held.release()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not waiter.cancelled(), "the cancel came before the result"
+    del waiter  # it still has the grant
+    await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
+
+
+async def test_a_loop_that_is_busy_costs_no_session(coordinator):
+    zk = coordinator(session_timeout=1)
+    async with zk.lock("l") as held:
+        session, end = zk.session_id, time.monotonic() + 2.5
+        while time.monotonic() < end:
+            pass
+        held.check()
+        assert (held.state, zk.session_id) == ("HELD", session)
+
+
+def test_without_a_loop_it_says_so(zk):
+    coroutine = zk.get_async("a")
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        coroutine.send(None)

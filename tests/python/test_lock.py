@@ -1,0 +1,183 @@
+"""The lock as one process uses it: exclusion, tokens, reentrancy, time limits, guarded writes."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+import sparkeeper
+from sparkeeper import exceptions
+from waiting import wait_for
+
+
+def in_a_thread(call):
+    """Return what `call` returns in another thread."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread.start()
+    thread.join(30)
+    (answer,) = answers
+    return answer
+
+
+def test_one_holder_at_a_time_and_tokens_that_grow(zk, coordinator):
+    tokens, inside, most = [], [], []
+
+    def work():
+        lock = coordinator().lock("jobs/nightly")
+        for _ in range(10):
+            with lock as held:
+                inside.append(held)
+                most.append(len(inside))
+                tokens.append(held.token)
+                inside.remove(held)
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(tokens) == 50
+    assert set(most) == {1}
+    assert tokens == sorted(set(tokens))
+    wait_for(lambda: zk.lock("jobs/nightly").contenders() == [], 5, "the line to be empty")
+
+
+def test_what_a_held_lock_says(zk):
+    lock = zk.lock("jobs/nightly", owner="app-42")
+    assert lock.path == "jobs/nightly"
+    with lock as held:
+        assert (held.state, held.owner, held.path) == ("HELD", "app-42", "jobs/nightly")
+        assert 5 < held.valid_for() <= 10
+        held.check()
+        (contender,) = lock.contenders()
+        assert isinstance(contender, sparkeeper.Contender)
+        assert (contender.owner, contender.token, contender.position) == ("app-42", held.token, 0)
+        assert contender.session_id == zk.session_id
+        assert abs(contender.since / 1000 - time.time()) < 60
+        assert f"token={held.token}" in repr(held)
+        assert "HELD" in repr(lock)
+    assert (held.state, held.valid_for()) == ("LOST", 0.0)
+    assert "RELEASED" in repr(held)
+    with pytest.raises(exceptions.LockLost, match="released"):
+        held.check()
+
+
+def test_the_default_owner_names_the_process(zk):
+    with zk.lock("l") as held:
+        assert held.owner == zk.owner
+        assert " @ " in held.owner
+
+
+def test_a_timed_acquire_ends_in_time_and_names_the_holder(zk, coordinator):
+    held = coordinator().lock("l", owner="the other one").acquire()
+    lock = zk.lock("l")
+    begun = time.monotonic()
+    with pytest.raises(exceptions.AcquireTimeout, match="the other one") as ended:
+        lock.acquire(timeout=1)
+    assert 0.9 < time.monotonic() - begun < 1.1
+    assert str(held.token) in str(ended.value)
+    assert isinstance(ended.value, TimeoutError)
+    assert len(lock.contenders()) == 1
+    begun = time.monotonic()
+    with pytest.raises(exceptions.AcquireTimeout), zk.lock("l", timeout=timedelta(milliseconds=300)):
+        pytest.fail("let in beside the holder")
+    with pytest.raises(exceptions.AcquireTimeout):
+        lock.acquire(timeout=0)
+    assert time.monotonic() - begun < 0.6
+    held.release(wait=True)
+    lock.acquire(timeout=0).release()
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), timedelta(seconds=-1)])
+def test_a_negative_timeout_is_refused(zk, timeout):
+    with pytest.raises(exceptions.ConfigError, match="0 or more"):
+        zk.lock("l").acquire(timeout=timeout)
+
+
+def test_try_acquire_answers_at_once(zk, coordinator):
+    held = zk.lock("l").try_acquire()
+    assert held.state == "HELD"
+    other = coordinator().lock("l")
+    assert other.try_acquire() is None
+    assert len(other.contenders()) == 1
+    held.release(wait=True)
+    assert other.try_acquire().token > held.token
+
+
+def test_one_thread_enters_again_and_another_does_not(zk):
+    lock = zk.lock("l")
+    with lock as outer:
+        with lock as inner:
+            assert inner.token == outer.token
+        assert outer.state == "HELD"
+        assert in_a_thread(lock.try_acquire) is None
+        second = zk.lock("l")
+        assert second.try_acquire() is None, "a second handle is another contender"
+    wait_for(lambda: lock.contenders() == [], 5, "the node to go with the outermost release")
+    assert in_a_thread(lock.try_acquire).state == "HELD"
+
+
+def test_a_thread_may_release_what_another_acquired_but_only_once(zk):
+    lock = zk.lock("l")
+    held = in_a_thread(lock.acquire)
+    held.release(wait=True)
+    assert lock.contenders() == []
+    with pytest.raises(exceptions.NotOwner, match="'l'"):
+        held.release()
+
+
+def test_leaving_a_with_whose_body_released_is_no_error(zk):
+    lock = zk.lock("l")
+    with lock as held:
+        held.release()
+    with lock.acquire() as held:
+        held.release(wait=True)
+    with lock.acquire() as held:
+        pass
+    assert held.state == "LOST"
+    wait_for(lambda: lock.contenders() == [], 5, "the line to be empty")
+
+
+def test_an_exception_passes_through_and_the_lock_is_free(zk, coordinator):
+    with pytest.raises(ZeroDivisionError), zk.lock("l") as held:
+        raise ZeroDivisionError
+    assert coordinator().lock("l").acquire(timeout=5).token > held.token
+
+
+def test_dropping_the_object_does_not_release(zk, coordinator):
+    zk.lock("l").acquire()
+    assert coordinator().lock("l").try_acquire() is None
+
+
+def test_a_guarded_write_lands_only_while_the_lock_stands(zk, coordinator):
+    zk.create("state", b"old")
+    held = zk.lock("l").acquire()
+    zk.set("state", b"new", guard=held)
+    zk.create("made", b"", guard=held)
+    zk.delete("made", guard=held)
+    held.release(wait=True)
+    refused = [
+        lambda: zk.set("state", b"late", guard=held),
+        lambda: zk.create("made", b"", guard=held),
+        lambda: zk.delete("state", guard=held),
+    ]
+    for write in refused:
+        with pytest.raises(exceptions.LockLost, match="'l'"):
+            write()
+    assert coordinator().get("state")[0] == b"new"
+    assert zk.exists("made") is None
+
+
+def test_the_lock_of_the_root_is_refused(coordinator):
+    with pytest.raises(exceptions.InvalidPath, match="path of its own"):
+        coordinator(namespace="").lock("/").acquire()
+
+
+def test_a_thousand_locks_in_one_session(zk):
+    helds = [zk.lock(f"many/{number}").acquire() for number in range(1000)]
+    assert len({held.token for held in helds}) == 1000
+    for held in helds:
+        held.release()
+    wait_for(lambda: not any(zk.children(f"many/{n}") for n in (0, 500, 999)), 10, "all to be free")

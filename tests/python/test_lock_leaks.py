@@ -1,0 +1,72 @@
+"""Ten thousand timed acquires leave nothing: neither watches and nodes on the server, nor memory here."""
+
+import asyncio
+import gc
+import re
+
+import psutil
+
+from sparkeeper import exceptions
+from sparkeeper.local import words
+from waiting import wait_for
+
+_AT_ONCE = 100
+
+
+def watches(server):
+    """The server's total of watches."""
+    return int(re.search(r"Total watches:(\d+)", words.ask(server.port, "wchs")).group(1))
+
+
+def resident():
+    """Megabytes of memory that the process has now."""
+    gc.collect()
+    return psutil.Process().memory_info().rss / 2**20
+
+
+async def try_for_a_moment(zk, times):
+    """Acquire, with a time limit, what somebody else holds: many times, some at once."""
+    timed_out = 0
+
+    async def work():
+        nonlocal timed_out
+        for _ in range(times // _AT_ONCE):
+            try:
+                await zk.lock("l").acquire_async(timeout=0.02)
+            except exceptions.AcquireTimeout:
+                timed_out += 1
+
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return timed_out
+
+
+def test_ten_thousand_timed_acquires_leave_nothing(zk, coordinator, server):
+    holder = coordinator()
+    held = holder.lock("l").acquire()
+    wait_for(lambda: watches(server) >= 1, 5, "the holder's own watch")
+    before = watches(server)
+    # The first thousand fill pools and caches.
+    assert asyncio.run(try_for_a_moment(zk, 1_000)) == 1_000
+    wait_for(lambda: watches(server) == before, 10, "the watches of the first thousand to be gone")
+    memory = resident()
+    assert asyncio.run(try_for_a_moment(zk, 10_000)) == 10_000
+    wait_for(lambda: watches(server) == before, 30, "the watch count to return to where it was")
+    wait_for(lambda: len(holder.lock("l").contenders()) == 1, 10, "the nodes to be gone")
+    wait_for(lambda: resident() < memory + 8, 10, "the memory to return to where it was")
+    held.check()
+
+
+def test_hundreds_of_coordinators_leave_nothing(coordinator, server):
+    def cycle(times):
+        for _ in range(times):
+            with coordinator() as zk, zk.lock("l", timeout=10):
+                pass
+
+    descriptors = psutil.Process().num_fds
+    cycle(50)
+    open_before, threads, before, memory = descriptors(), psutil.Process().num_threads(), watches(server), resident()
+    cycle(300)
+    wait_for(lambda: descriptors() <= open_before, 10, "the sockets to be closed")
+    wait_for(lambda: watches(server) <= before, 10, "the watches to be gone")
+    wait_for(lambda: resident() < memory + 8, 10, "the memory to return to where it was")
+    assert psutil.Process().num_threads() <= threads + 1

@@ -1,0 +1,147 @@
+"""Handles travel as configuration and connect where they are used; grants and secrets do not travel."""
+
+import copy
+import pickle
+import time
+
+import pytest
+
+import sparkeeper
+from program import Program
+from sparkeeper import exceptions
+from sparkeeper.local.ports import HOST, free_ports
+
+_USER = """
+import pickle
+zk, lock = pickle.loads(bytes.fromhex(hear()))
+say({"state": zk.state, "session": zk.session_id, "owner": zk.owner, "namespace": zk.namespace})
+data = zk.get("a")[0].decode()
+busy = lock.try_acquire() is None
+say({"state": zk.state, "session": zk.session_id, "data": data, "busy": busy})
+hear()
+with lock as held:
+    again = pickle.loads(pickle.dumps(zk))
+    again.sync()
+    say({"token": held.token, "owner": held.owner, "one session": again.session_id == zk.session_id})
+zk.close()
+say(zk.state)
+"""
+
+
+def test_handles_work_in_a_fresh_process(zk):
+    zk.create("a", b"data")
+    lock = zk.lock("l", timeout=20, owner="me")
+    held = lock.acquire()
+    with Program(_USER) as program:
+        unused = program.ask(pickle.dumps((zk, lock)).hex())
+        assert unused == {"state": "SUSPENDED", "session": 0, "owner": zk.owner, "namespace": zk.namespace}
+        used = program.answer()
+        assert (used["state"], used["data"], used["busy"]) == ("CONNECTED", "data", True)
+        assert used["session"] not in (0, zk.session_id)
+        held.release(wait=True)
+        found = program.ask()
+        assert found.pop("token") > held.token
+        assert found == {"owner": "me", "one session": True}
+        assert program.answer() == "CLOSED"
+        assert program.wait() == 0
+
+
+def test_a_pickle_keeps_every_setting(coordinator, connect_string, tmp_path):
+    secret = tmp_path / "auth"
+    secret.write_text("bob:hunter2\n")
+    made = coordinator(
+        f"{connect_string}/deep/er", session_timeout=7.5, auth=[("digest", f"file:{secret}")], acl="read_open", owner="x"
+    )
+    settings = made._settings()
+    copied = pickle.loads(pickle.dumps(made))
+    assert copied._settings() == settings
+    assert (settings["session_timeout"], settings["acl"], settings["owner"]) == (7.5, "read_open", "x")
+    assert settings["connect"] == f"{connect_string}/deep/er"
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_grant_does_not_pickle(zk, protocol):
+    with zk.lock("l") as held:
+        for refused in (lambda: pickle.dumps(held, protocol), lambda: copy.copy(held), lambda: copy.deepcopy(held)):
+            with pytest.raises(TypeError, match="held lock.*'l'"):
+                refused()
+        held.check()
+
+
+def test_a_literal_secret_refuses_to_travel_and_shows_nowhere(coordinator):
+    zk = coordinator(auth=("digest", "bob:hunter2"))
+    for handle in (zk, zk.lock("l")):
+        with pytest.raises(exceptions.ConfigError, match="env:NAME") as refused:
+            pickle.dumps(handle)
+        assert "hunter2" not in str(refused.value)
+        assert "hunter2" not in repr(handle)
+
+
+_ACCESS = """
+import pickle
+zk = pickle.loads(bytes.fromhex(hear()))
+try:
+    say(zk.get("mine")[0].decode())
+except Exception as error:
+    say([type(error).__name__, str(error)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["env", "file"])
+def test_a_secret_travels_by_reference(coordinator, monkeypatch, tmp_path, kind):
+    monkeypatch.setenv("OUR_ZK_AUTH", "bob:hunter2")
+    file = tmp_path / "auth"
+    file.write_text("bob:hunter2\n")
+    zk = coordinator(auth=("digest", "env:OUR_ZK_AUTH" if kind == "env" else f"file:{file}"), acl="creator")
+    zk.create("mine", b"seen")
+    pickled = pickle.dumps(zk)
+    assert b"hunter2" not in pickled
+    with Program(_ACCESS) as program:
+        assert program.ask(pickled.hex()) == "seen"
+    monkeypatch.delenv("OUR_ZK_AUTH")
+    file.unlink()
+    with Program(_ACCESS) as program:
+        name, text = program.ask(pickled.hex())
+    assert name == "ConfigError"
+    assert ("OUR_ZK_AUTH" if kind == "env" else str(file)) in text
+
+
+def test_a_handle_that_was_never_used_can_be_closed_and_stays_closed(zk):
+    copied = pickle.loads(pickle.dumps(zk))
+    copied.close()
+    assert copied.state == "CLOSED"
+    with pytest.raises(exceptions.Closed):
+        copied.get("a")
+    with pytest.raises(exceptions.Closed):
+        copied.lock("l").acquire(timeout=5)
+    assert zk.state == "CONNECTED"
+
+
+def test_a_handle_to_nobody_fails_at_once_and_within_its_timeout(proxy, coordinator):
+    gone = pickle.loads(pickle.dumps(coordinator(proxy.connect_string, session_timeout=30)))
+    proxy.freeze()
+    begun = time.monotonic()
+    with pytest.raises(exceptions.AcquireTimeout, match="no server"):
+        gone.lock("l").acquire(timeout=1)
+    assert 0.9 < time.monotonic() - begun < 1.1
+    proxy.cut()
+    begun = time.monotonic()
+    with pytest.raises(exceptions.ConnectionLost):
+        gone.get("a")
+    assert time.monotonic() - begun < 1
+    proxy.thaw()
+    proxy.heal()
+    assert gone.lock("l").acquire(timeout=10).state == "HELD"
+    gone.close()
+
+
+def test_contenders_and_stats_compare_by_value(zk):
+    zk.create("a")
+    assert zk.get("a")[1] == zk.exists("a")
+    with zk.lock("l"):
+        assert zk.lock("l").contenders() == zk.lock("l").contenders()
+
+
+def test_nothing_is_connected_by_unpickling():
+    nobody = sparkeeper.Coordinator(f"{HOST}:{free_ports(1)[0]}")
+    assert pickle.loads(pickle.dumps(nobody)).state == "SUSPENDED"

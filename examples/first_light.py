@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import flights
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions
-from screen import Summary, console, say, section, working
 
+import flights
 import sparkeeper
+from screen import Summary, console, say, section, working
 from sparkeeper.local import shared_server
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def chapter_connect() -> tuple[SparkSession, sparkeeper.Coordinator]:
             .getOrCreate()
         )
         zk = sparkeeper.connect(spark)
-    say(f"Spark {spark.version}, ZooKeeper {shared_server().version} at {zk.connect_string}, session {zk.session_id:#x}")
+    say(
+        f"Spark {spark.version}, ZooKeeper {shared_server().version} at {zk.connect_string}, session {zk.session_id:#x}"
+    )
     return spark, zk
 
 
@@ -164,7 +167,8 @@ def readable(spark: SparkSession, path: str) -> str:
     try:
         return f"{spark.read.parquet(path).count():,} rows"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what the reader gets
-        return f"no table ({getattr(error, 'getCondition', lambda: type(error).__name__)()})"
+        said = error.getCondition() if isinstance(error, PySparkException) else type(error).__name__
+        return f"no table ({said})"
 
 
 def staged(path: str) -> list[Path]:

@@ -143,15 +143,16 @@ def _seconds(lookup: Lookup) -> float | None:
 
 
 def _identities(auth: tuple[str, str] | Sequence[tuple[str, str]] | str | None) -> list[tuple[str, str]]:
-    if not auth:
-        return []
-    if isinstance(auth, str):  # spark.zookeeper.auth = scheme:credential
-        scheme, _, credential = auth.partition(":")
-        return [(scheme, credential)]
-    if isinstance(auth[0], str):
-        scheme, credential = auth
-        return [(str(scheme), str(credential))]
-    return [(str(scheme), str(credential)) for scheme, credential in auth]
+    match auth:
+        case None | "" | () | []:
+            return []
+        case str():  # spark.zookeeper.auth = scheme:credential
+            scheme, _, credential = auth.partition(":")
+            return [(scheme, credential)]
+        case (str(scheme), str(credential)):
+            return [(scheme, credential)]
+        case _:
+            return [(str(scheme), str(credential)) for scheme, credential in auth]
 
 
 def _tls(lookup: Lookup) -> Tls | None:

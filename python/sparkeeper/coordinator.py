@@ -37,7 +37,7 @@ class Coordinator(_sparkeeper.Coordinator):
 
         return Table(self, spark, path)
 
-    def partition_plan(
+    def partition_plan(  # noqa: PLR0913 - each is a setting with a default
         self,
         name: str,
         df: DataFrame | None = None,

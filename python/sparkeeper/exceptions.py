@@ -53,7 +53,7 @@ class CommitConflict(SparkeeperError):
 
 
 class CommitUnknown(SparkeeperError):
-    """The reply to the commit was lost and the ensemble stayed away; run again with the same job id to learn the outcome."""
+    """The reply to the commit was lost and the ensemble stayed away; run the same job id again to learn the outcome."""
 
 
 class HistoryLost(SparkeeperError):
@@ -105,4 +105,4 @@ class Closed(SparkeeperError, RuntimeError):
 
 
 class ForkedProcessError(SparkeeperError, RuntimeError):
-    """The coordinator belongs to the parent process; connect again in this one."""
+    """The process was forked from one that had connected; its connection stayed there."""

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 
+use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::callbacks;
 use super::errors::raise;
 use super::link::Link;
 use super::lock::{Held, Lock};
-use super::runtime::{awaitable, block_on, core};
+use super::runtime::{block_on, core};
 use super::seconds::{Seconds, timeout};
 use super::settings::{self, Settings};
 use super::stat::Stat;
@@ -28,6 +31,8 @@ impl<'py> IntoPyObject<'py> for Bytes {
     type Output = Bound<'py, PyBytes>;
     type Error = std::convert::Infallible;
 
+    const OUTPUT_TYPE: PyStaticExpr = PyStaticExpr::Name { id: "bytes" };
+
     fn into_pyobject(self, py: Python<'py>) -> std::result::Result<Self::Output, Self::Error> {
         Ok(PyBytes::new(py, &self.0))
     }
@@ -45,7 +50,7 @@ async fn get(link: Link, path: String) -> Result<(Bytes, Stat)> {
     Ok((Bytes(data), stat.into()))
 }
 
-async fn set(link: Link, path: String, data: Vec<u8>, version: Option<i32>, guard: Guard) -> Result<Stat> {
+async fn set(link: Link, path: String, data: PyBackedBytes, version: Option<i32>, guard: Guard) -> Result<Stat> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
     Ok(link.session().await?.set(&path, &data, version, &guards).await?.into())
 }
@@ -53,18 +58,19 @@ async fn set(link: Link, path: String, data: Vec<u8>, version: Option<i32>, guar
 async fn create(
     link: Link,
     path: String,
-    data: Vec<u8>,
+    data: Option<PyBackedBytes>,
     kind: CreateKind,
     parents: bool,
     guard: Guard,
 ) -> Result<String> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
-    link.session().await?.create(&path, &data, kind, parents, &guards).await
+    link.session().await?.create(&path, data.as_deref().unwrap_or_default(), kind, parents, &guards).await
 }
 
-async fn delete(link: Link, path: String, version: Option<i32>, recursive: bool, guard: Guard) -> Result<()> {
+async fn delete(link: Link, path: String, version: Option<i32>, recursive: bool, guard: Guard) -> Result<Nothing> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
-    link.session().await?.delete(&path, version, recursive, &guards).await
+    link.session().await?.delete(&path, version, recursive, &guards).await?;
+    Ok(Nothing)
 }
 
 async fn exists(link: Link, path: String) -> Result<Option<Stat>> {
@@ -77,13 +83,14 @@ async fn children(link: Link, path: String) -> Result<Vec<String>> {
     Ok(names)
 }
 
-async fn sync(link: Link, path: String) -> Result<()> {
-    link.session().await?.sync(&path).await
+async fn sync(link: Link, path: String) -> Result<Nothing> {
+    link.session().await?.sync(&path).await?;
+    Ok(Nothing)
 }
 
-async fn close(link: Link) -> Result<()> {
+async fn close(link: Link) -> Result<Nothing> {
     link.close().await;
-    Ok(())
+    Ok(Nothing)
 }
 
 impl Coordinator {
@@ -125,7 +132,7 @@ impl Coordinator {
     ///
     /// Raises:
     ///     ConfigError: A secret was given as a literal instead of by reference.
-    fn _settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn _settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         settings::portable(py, self.0.config())
     }
 
@@ -186,12 +193,12 @@ impl Coordinator {
     }
 
     /// Ends the session: every grant is lost, every waiter gets `Closed`.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
+    fn close(&self, py: Python<'_>) -> PyResult<Nothing> {
         block_on(py, close(self.0.clone()))
     }
 
     /// As `close`, to be awaited.
-    fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, close(self.0.clone()))
     }
 
@@ -216,7 +223,7 @@ impl Coordinator {
     }
 
     /// As `get`, to be awaited.
-    fn get_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+    fn get_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, (Bytes, Stat)>> {
         awaitable(py, get(self.0.clone(), path))
     }
 
@@ -239,7 +246,7 @@ impl Coordinator {
         &self,
         py: Python<'_>,
         path: String,
-        data: Vec<u8>,
+        data: PyBackedBytes,
         version: Option<i32>,
         guard: Option<&Bound<'_, Held>>,
     ) -> PyResult<Stat> {
@@ -252,10 +259,10 @@ impl Coordinator {
         &self,
         py: Python<'py>,
         path: String,
-        data: Vec<u8>,
+        data: PyBackedBytes,
         version: Option<i32>,
         guard: Option<&Bound<'_, Held>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Awaitable<'py, Stat>> {
         awaitable(py, set(self.0.clone(), path, data, version, self::guard(guard)))
     }
 
@@ -263,7 +270,7 @@ impl Coordinator {
     ///
     /// Args:
     ///     path: The node.
-    ///     data: At most 1 MiB, less the path.
+    ///     data: At most 1 MiB, less the path; nothing by default.
     ///     ephemeral: It goes with the session.
     ///     sequence: The server appends ten digits that grow.
     ///     parents: Make missing parents.
@@ -275,13 +282,13 @@ impl Coordinator {
     ///     LockLost: The guard does not stand any more.
     ///     PayloadTooLarge: Nothing was sent.
     ///     ConnectionLost: The reply was lost; it may have been made.
-    #[pyo3(signature = (path, data=Vec::new(), ephemeral=false, sequence=false, parents=true, *, guard=None))]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None))]
     #[expect(clippy::too_many_arguments, reason = "each has a default")]
     fn create(
         &self,
         py: Python<'_>,
         path: String,
-        data: Vec<u8>,
+        data: Option<PyBackedBytes>,
         ephemeral: bool,
         sequence: bool,
         parents: bool,
@@ -292,18 +299,18 @@ impl Coordinator {
     }
 
     /// As `create`, to be awaited.
-    #[pyo3(signature = (path, data=Vec::new(), ephemeral=false, sequence=false, parents=true, *, guard=None))]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None))]
     #[expect(clippy::too_many_arguments, reason = "each has a default")]
     fn create_async<'py>(
         &self,
         py: Python<'py>,
         path: String,
-        data: Vec<u8>,
+        data: Option<PyBackedBytes>,
         ephemeral: bool,
         sequence: bool,
         parents: bool,
         guard: Option<&Bound<'_, Held>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Awaitable<'py, String>> {
         let kind = CreateKind { ephemeral, sequence };
         awaitable(py, create(self.0.clone(), path, data, kind, parents, self::guard(guard)))
     }
@@ -329,7 +336,7 @@ impl Coordinator {
         version: Option<i32>,
         recursive: bool,
         guard: Option<&Bound<'_, Held>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<Nothing> {
         block_on(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
     }
 
@@ -342,7 +349,7 @@ impl Coordinator {
         version: Option<i32>,
         recursive: bool,
         guard: Option<&Bound<'_, Held>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
     }
 
@@ -352,7 +359,7 @@ impl Coordinator {
     }
 
     /// As `exists`, to be awaited.
-    fn exists_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+    fn exists_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Option<Stat>>> {
         awaitable(py, exists(self.0.clone(), path))
     }
 
@@ -365,19 +372,19 @@ impl Coordinator {
     }
 
     /// As `children`, to be awaited.
-    fn children_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+    fn children_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Vec<String>>> {
         awaitable(py, children(self.0.clone(), path))
     }
 
     /// Returns once the server we are connected to has caught up with the leader.
     #[pyo3(signature = (path="/".to_owned()))]
-    fn sync(&self, py: Python<'_>, path: String) -> PyResult<()> {
+    fn sync(&self, py: Python<'_>, path: String) -> PyResult<Nothing> {
         block_on(py, sync(self.0.clone(), path))
     }
 
     /// As `sync`, to be awaited.
     #[pyo3(signature = (path="/".to_owned()))]
-    fn sync_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Bound<'py, PyAny>> {
+    fn sync_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, sync(self.0.clone(), path))
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 use tokio::sync::OnceCell;
 
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
 use super::callbacks;
 use super::errors::raise;
 use super::link::Link;
-use super::runtime::{awaitable, awaitable_grant, block_on, core};
+use super::runtime::{block_on, core};
 use super::seconds::{Seconds, timeout};
 use super::settings;
 use super::task;
@@ -67,10 +67,10 @@ impl Handle {
         ))
     }
 
-    async fn release(self, holder: Holder) -> Result<()> {
+    async fn release(self, holder: Holder) -> Result<Nothing> {
         match self.lock().await?.release(holder) {
             // The body of a `with` may have released it already.
-            Ok(_) | Err(Error::NotOwner(_)) => Ok(()),
+            Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
             Err(error) => Err(error),
         }
     }
@@ -115,7 +115,7 @@ impl Lock {
 
     /// As `acquire`, to be awaited. Cancelling leaves nothing behind.
     #[pyo3(signature = (timeout=None))]
-    fn acquire_async<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Bound<'py, PyAny>> {
+    fn acquire_async<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Awaitable<'py, Held>> {
         let timeout = self::timeout(py, timeout)?;
         awaitable_grant(py, self.handle.clone().acquire(task::task(py)?, timeout))
     }
@@ -129,7 +129,7 @@ impl Lock {
     }
 
     /// As `try_acquire`, to be awaited.
-    fn try_acquire_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn try_acquire_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Option<Held>>> {
         awaitable_grant(py, self.handle.clone().try_acquire(task::task(py)?))
     }
 
@@ -139,7 +139,7 @@ impl Lock {
     }
 
     /// As `contenders`, to be awaited.
-    fn contenders_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn contenders_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Vec<Contender>>> {
         awaitable(py, self.handle.clone().contenders())
     }
 
@@ -147,26 +147,38 @@ impl Lock {
         block_on(py, self.handle.clone().acquire(task::thread(), self.timeout)).map(Held::arrived)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<Bound<'_, PyAny>>,
+        _error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Nothing> {
         block_on(py, self.handle.clone().release(task::thread()))
     }
 
-    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Held>> {
         awaitable_grant(py, self.handle.clone().acquire(task::task(py)?, self.timeout))
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(&self, py: Python<'py>, _exception: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        _kind: Option<Bound<'_, PyAny>>,
+        _error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, self.handle.clone().release(task::task(py)?))
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {
         let rebuild = py.import("sparkeeper._rebuild")?.getattr("lock")?;
         let Handle { link, path, owner, .. } = &self.handle;
         let settings = settings::portable(py, link.config())?;
         let timeout = self.timeout.map(|timeout| timeout.as_secs_f64());
-        Ok((rebuild, (settings, path, timeout, owner.as_deref()).into_pyobject(py)?))
+        Ok((rebuild, (settings, path.clone(), timeout, owner.clone())))
     }
 
     fn __repr__(&self) -> String {
@@ -175,6 +187,9 @@ impl Lock {
         format!("<Lock '{}' {state}>", self.handle.path)
     }
 }
+
+/// The function that makes an equal handle, and its arguments.
+type Rebuild<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>, String, Option<f64>, Option<String>));
 
 /// A held lock: what `acquire` returns and `with` binds.
 ///
@@ -287,14 +302,14 @@ impl Held {
 
     /// As `release`, to be awaited.
     #[pyo3(signature = (wait=false))]
-    fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         here(py)?;
         let release = self.held.release().map_err(|error| raise(py, &error))?;
         awaitable(py, async move {
             if wait {
                 release.done().await;
             }
-            Ok(())
+            Ok(Nothing)
         })
     }
 
@@ -307,12 +322,18 @@ impl Held {
         slf
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<Bound<'_, PyAny>>,
+        _error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         if self.held.is_released() { Ok(()) } else { self.release(py, false) }
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
+    fn __reduce__(&self) -> PyResult<String> {
         Err(PyTypeError::new_err(format!(
             "a held lock ('{}') belongs to the session that acquired it and does not pickle; \
              send its token, or the lock handle, and acquire there",

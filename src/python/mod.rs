@@ -4,6 +4,7 @@
 #![expect(clippy::doc_markdown, reason = "docstrings follow Python conventions")]
 
 mod assign;
+mod awaitable;
 mod callbacks;
 mod commit;
 mod coordinator;

@@ -45,7 +45,7 @@ impl Settings<'_> {
 ///
 /// # Errors
 /// `ConfigError` where one is a secret.
-pub(super) fn portable<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn portable<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyAny>> {
     let reference = |auth: &Auth| Ok((auth.scheme.clone(), auth.credential.reference()?));
     let auth: Result<Vec<(String, String)>> = config.auth.iter().map(reference).collect();
     let settings = PyDict::new(py);
@@ -56,5 +56,5 @@ pub(super) fn portable<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<
     settings.set_item("acl", config.acl.word())?;
     settings.set_item("tls", config.tls.as_ref().map(|tls| (&tls.ca, &tls.cert, &tls.key)))?;
     settings.set_item("owner", &config.owner)?;
-    Ok(settings)
+    Ok(settings.into_any())
 }

@@ -7,13 +7,13 @@ import os
 import re
 import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drivers import Driver
-import sparkeeper
 
 import sparkeeper
+from drivers import Driver
 from proxy import Proxy
 from sparkeeper.local import LocalServer
 
@@ -75,11 +75,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One classic session for the whole run; leave it running, and undo the settings you set."""
     from pyspark.sql import SparkSession  # noqa: PLC0415 - tests without Spark do not wait for it
 
-    # Executors must run the interpreter that has us, and may import what tests define.
+    # Executors must run the interpreter that has us.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .appName("sparkeeper-tests")
+        # Functions of test modules are pickled by name, so tasks import these modules.
+        .config("spark.executorEnv.PYTHONPATH", str(Path(__file__).parent))
         .config("spark.ui.enabled", "false")
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.sql.shuffle.partitions", "4")
@@ -91,13 +93,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session
     session.stop()
-
-
-@pytest.fixture
-def zk(connect_string: str, namespace: str) -> Iterator[sparkeeper.Coordinator]:
-    """A coordinator in the test's own corner of the tree."""
-    with sparkeeper.connect(connect_string, namespace=namespace) as coordinator:
-        yield coordinator
 
 
 @pytest.fixture

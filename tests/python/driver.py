@@ -11,8 +11,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import sparkeeper
 from pyspark.sql import SparkSession
+
+import sparkeeper
 from sparkeeper.exceptions import SparkeeperError
 
 if TYPE_CHECKING:

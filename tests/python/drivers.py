@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+
 from waiting import wait_for
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from waiting import wait_for
 
 if TYPE_CHECKING:
-    import sparkeeper
     from pyspark.sql import SparkSession
+
+    import sparkeeper
 
 
 def ids(spark: SparkSession, path: Path | str) -> list[int]:

@@ -68,7 +68,7 @@ def test_the_owner_says_who_we_are(connect_string):
         ("host:port", {}, "'port' is not a port"),
         ("host:0", {}, "'0' is not a port"),
         (42, {}, "SparkSession"),
-        ("HOST", {"acl": "everybody"}, 'acl \'everybody\': use "open"'),
+        ("HOST", {"acl": "everybody"}, "acl 'everybody': use \"open\""),
         ("HOST", {"session_timeout": -1}, "session_timeout=-1"),
         ("HOST", {"session_timeout": timedelta(seconds=-1)}, "session_timeout=-1"),
         ("HOST", {"timeout": -1}, "timeout=-1"),

@@ -126,7 +126,7 @@ where, namespace = sys.argv[1:]
 spark = SparkSession.builder.remote("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 
 def visit(batches):
-    import sparkeeper
+    import sparkeeper  # noqa: PLC0415
     for batch in batches:
         with sparkeeper.connect() as zk, zk.lock("visits", timeout=60) as held:
             yield pa.RecordBatch.from_pylist([{"namespace": zk.namespace, "token": held.token}])

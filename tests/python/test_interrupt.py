@@ -89,7 +89,11 @@ def test_a_wait_with_nobody_there_at_all(proxy, coordinator, ctrl_c):
     zk = coordinator(proxy.connect_string, session_timeout=1)
     proxy.cut()
     wait_for(lambda: zk.state == "EXPIRED", 10, "the session to be over")
-    for call in (lambda: zk.get("a"), zk.lock("l").acquire, lambda: sparkeeper.connect(proxy.connect_string, timeout=60)):
+    for call in (
+        lambda: zk.get("a"),
+        zk.lock("l").acquire,
+        lambda: sparkeeper.connect(proxy.connect_string, timeout=60),
+    ):
         interrupted(call, ctrl_c(0.15))
 
 

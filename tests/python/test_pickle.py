@@ -50,7 +50,11 @@ def test_a_pickle_keeps_every_setting(coordinator, connect_string, tmp_path):
     secret = tmp_path / "auth"
     secret.write_text("bob:hunter2\n")
     made = coordinator(
-        f"{connect_string}/deep/er", session_timeout=7.5, auth=[("digest", f"file:{secret}")], acl="read_open", owner="x"
+        f"{connect_string}/deep/er",
+        session_timeout=7.5,
+        auth=[("digest", f"file:{secret}")],
+        acl="read_open",
+        owner="x",
     )
     settings = made._settings()
     copied = pickle.loads(pickle.dumps(made))

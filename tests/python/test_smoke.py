@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-import sparkeeper
 from pyspark.sql.functions import col, spark_partition_id
+
+import sparkeeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
+
 from sparkeeper.exceptions import CommitConflict, ConfigError, LockLost
 from sparkeeper.spark.steps import Step
 from tables import ids, leftovers, manifests

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+
 from sparkeeper.exceptions import CorruptManifest, HistoryLost
 from tables import ids, leftovers, uuid_of
 

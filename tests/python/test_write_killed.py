@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from sparkeeper.spark.steps import Step
 from tables import ids, leftovers, settle
 from waiting import wait_for
@@ -33,7 +34,9 @@ def test_killed_in_an_overwrite(spark, zk, tmp_path, start_driver, step):
     assert ids(spark, table) == NEW
 
 
-@pytest.mark.parametrize("step", [Step.REGISTERED, Step.OPENED, Step.RELOCATED, Step.COMMITTED], ids=lambda step: step.name)
+@pytest.mark.parametrize(
+    "step", [Step.REGISTERED, Step.OPENED, Step.RELOCATED, Step.COMMITTED], ids=lambda step: step.name
+)
 def test_killed_in_the_first_write(spark, zk, tmp_path, start_driver, step):
     table = tmp_path / "t"
     driver = start_driver()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import sparkeeper
 from proxy import Proxy
 from sparkeeper.spark.steps import Step

@@ -6,11 +6,12 @@ import os
 import shutil
 
 import pytest
+
 from sparkeeper.exceptions import CommitConflict, ConfigError, NotATable
 from sparkeeper.spark.steps import Step
 from tables import ids, leftovers
 
-VALUES = ["a b", "50%", "x=y", "é ü", "日本\u3000", None, 'q"#?[]{}|\\^`<>:*\'', "a/b", "a;b&c@d", "\u00a0n", "1"]
+VALUES = ["a b", "50%", "x=y", "é ü", "日本\u3000", None, "q\"#?[]{}|\\^`<>:*'", "a/b", "a;b&c@d", "\u00a0n", "1"]
 
 
 def test_five_spellings_are_one_table(spark, zk, tmp_path):

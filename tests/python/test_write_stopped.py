@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sparkeeper.spark.steps import Step
 from tables import ids, is_alive, leftovers, settle, transactions
 from waiting import wait_for

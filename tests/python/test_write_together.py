@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from tables import ids, leftovers, settle, transactions
 
 WRITERS, ROWS = 6, 1000

@@ -40,7 +40,7 @@ class LocalFiles:
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory; none where it is missing."""
         try:
-            return os.listdir(self._at(directory))
+            return os.listdir(self._at(directory))  # noqa: PTH208 - names, not paths
         except FileNotFoundError:
             return []
 

@@ -105,7 +105,8 @@ impl Error {
                 Self::session_expired(say("the session ended before the reply; what was ephemeral in it is gone"))
             }
             E::ClientClosed => Self::closed(say("the coordinator is closed; connect again")),
-            E::ConnectionLoss => {
+            // Whatever broke the link ("broken pipe", "no response") reaches requests as it is.
+            E::ConnectionLoss | E::Custom(_) => {
                 Self::connection_lost(say("the link broke before the reply; the request may have taken effect or not"))
             }
             E::NoHosts | E::Timeout => {

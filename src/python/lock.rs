@@ -206,8 +206,8 @@ impl Held {
         Self { held, arrived: AtomicBool::new(false) }
     }
 
-    fn arrived(self) -> Self {
-        self._arrive();
+    fn arrived(mut self) -> Self {
+        *self.arrived.get_mut() = true;
         self
     }
 

@@ -5,9 +5,11 @@
 //! on a runtime of their own, where waiting for the lock hurts nobody.
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -31,7 +33,7 @@ pub(super) fn core() -> Result<&'static Runtime> {
         let mut completions = Builder::new_multi_thread();
         completions.worker_threads(1).thread_name("sparkeeper-asyncio").enable_all();
         pyo3_async_runtimes::tokio::init(completions);
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("sparkeeper").enable_all().build();
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("sparkeeper").enable_all().build();
         (process, runtime)
     });
     if *owner != process {
@@ -45,26 +47,52 @@ pub(super) fn core() -> Result<&'static Runtime> {
 
 /// Runs a future with Python's lock released. Ctrl-C ends it within 200 ms and drops it.
 ///
+/// The calling thread polls the future itself, which saves two thread switches a call over handing it to a worker.
+///
 /// # Errors
 /// The future's, as a Python exception; `KeyboardInterrupt`.
 pub(super) fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
     let core = core().map_err(|error| raise(py, &error))?;
-    py.detach(|| {
-        core.block_on(async {
-            let mut future = pin!(future);
-            loop {
-                tokio::select! {
-                    biased;
-                    result = &mut future => return result.map_err(|error| Python::attach(|py| raise(py, &error))),
-                    () = tokio::time::sleep(SIGNAL_CHECK) => interrupted()?,
+    // On the heap: the state of an acquire is some kilobytes, and would be copied on its way here.
+    let mut future = Box::pin(future);
+    let result = py.detach(|| {
+        let _timers_and_tasks = core.enter();
+        let wake = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+        let waker = Waker::from(wake.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut next_check = Instant::now() + SIGNAL_CHECK;
+        loop {
+            if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+                return Ok(result);
+            }
+            while !wake.woken.swap(false, Ordering::AcqRel) {
+                thread::park_timeout(next_check.saturating_duration_since(Instant::now()));
+                if Instant::now() >= next_check {
+                    interrupted()?;
+                    next_check = Instant::now() + SIGNAL_CHECK;
                 }
             }
-        })
-    })
+        }
+    });
+    result.and_then(|result| result.map_err(|error| raise(py, &error)))
+}
+
+/// Wakes the thread that waits.
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
 }
 
 /// # Errors
 /// What a signal handler raised: `KeyboardInterrupt`.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is bound to one lifetime")]
 fn interrupted() -> PyResult<()> {
     Python::attach(|py| py.check_signals())
 }

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use zookeeper_client as zk;
 
+use super::create::list_again;
 use super::incarnation::Incarnation;
 use crate::error::Error;
 use crate::path::child;
 use crate::retry::delays;
+
+/// Refusals of other kinds, such as throttling, that are waited out.
+const PATIENCE: usize = 8;
 
 /// Queues the deletion of `path` and sees it through. The receiver resolves when the node is gone.
 pub(super) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String) -> oneshot::Receiver<()> {
@@ -38,37 +42,22 @@ async fn see_through(
     path: &str,
     first: impl Future<Output = Result<(), zk::Error>>,
 ) {
-    let mut reply = until_ended(incarnation, first).await;
-    for delay in delays() {
+    let mut reply = incarnation.request("delete", path, first).await;
+    for (tries, delay) in delays().enumerate() {
         match reply {
-            Ok(()) | Err(zk::Error::NoNode | zk::Error::SessionExpired | zk::Error::ClientClosed) => return,
-            Err(zk::Error::ConnectionLoss) => {
-                if incarnation.connected().await.is_err() {
-                    return;
-                }
-            }
-            Err(error @ (zk::Error::NoAuth | zk::Error::NotEmpty)) => {
-                tracing::error!(path, %error, "a node of ours cannot be deleted; closing the session to remove it");
-                let why = Error::from_client(&error, "delete", path);
+            // Fails where the session is over, and the node with it.
+            Err(Error::ConnectionLost(_)) if incarnation.connected().await.is_ok() => {}
+            Err(Error::Server(_)) if tries < PATIENCE => {}
+            Err(why @ (Error::NotAuthorized(_) | Error::Server(_))) => {
+                tracing::error!(path, %why, "a node of ours cannot be deleted; closing the session to remove it");
                 incarnation.finish(Error::session_expired(format!("closed, because a node would stay behind: {why}")));
                 return;
             }
-            Err(error) => {
-                tracing::warn!(path, %error, "delete failed; trying again");
-                tokio::time::sleep(delay).await;
-            }
+            // Deleted, by us or otherwise; or the session is over.
+            _ => return,
         }
-        reply = until_ended(incarnation, client.delete(path, None)).await;
-    }
-}
-
-async fn until_ended<T>(
-    incarnation: &Incarnation,
-    request: impl Future<Output = Result<T, zk::Error>>,
-) -> Result<T, zk::Error> {
-    tokio::select! {
-        reply = request => reply,
-        _ = incarnation.ended() => Err(zk::Error::SessionExpired),
+        tokio::time::sleep(delay).await;
+        reply = incarnation.request("delete", path, client.delete(path, None)).await;
     }
 }
 
@@ -77,19 +66,11 @@ pub(super) fn sweep_in_background(incarnation: &Arc<Incarnation>, parent: String
     let incarnation = incarnation.clone();
     incarnation.clone().runtime.spawn(async move {
         let Ok(client) = incarnation.client() else { return };
-        for delay in delays() {
-            match until_ended(&incarnation, client.list_children(&parent)).await {
-                Ok(children) => {
-                    for name in children.iter().filter(|name| name.contains(&guid)) {
-                        let path = child(&parent, name);
-                        see_through(&incarnation, &client, &path, client.delete(&path, None)).await;
-                    }
-                    return;
-                }
-                Err(zk::Error::NoNode | zk::Error::SessionExpired | zk::Error::ClientClosed) => return,
-                Err(zk::Error::ConnectionLoss) if incarnation.connected().await.is_err() => return,
-                Err(_) => tokio::time::sleep(delay).await,
-            }
+        // A parent that is missing, or a session that is over, leaves nothing to sweep.
+        let Ok(children) = list_again(&incarnation, &client, &parent).await else { return };
+        for name in children.iter().filter(|name| name.contains(&guid)) {
+            let path = child(&parent, name);
+            see_through(&incarnation, &client, &path, client.delete(&path, None)).await;
         }
     });
 }

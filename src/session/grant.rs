@@ -78,7 +78,7 @@ impl Grant {
         incarnation.grants.add(&grant);
         // The session may have ended between the reply and the line above.
         if let Some(why) = incarnation.link().ended {
-            grant.lose(why.to_string());
+            grant.lose(&why.to_string());
         }
         grant
     }
@@ -108,7 +108,7 @@ impl Grant {
             return GrantState::Lost;
         }
         if self.incarnation.lease.remaining().is_zero() {
-            self.lose("the session timeout passed with no word from the ensemble".to_owned());
+            self.lose("the session timeout passed with no word from the ensemble");
             return GrantState::Lost;
         }
         let link = self.incarnation.link.borrow();
@@ -184,9 +184,9 @@ impl Grant {
     }
 
     /// Marks it lost. The node goes too, where the session still lives: it would bar the others.
-    pub(super) fn lose(&self, why: String) {
-        tracing::warn!(path = self.path, token = self.token, why, "grant lost");
-        if self.end(Fate::Lost(why)) {
+    pub(super) fn lose(&self, why: &str) {
+        if self.end(Fate::Lost(why.to_owned())) {
+            tracing::warn!(path = self.path, token = self.token, why, "grant lost");
             drop(delete_in_background(&self.incarnation, self.path.clone()));
         }
     }

@@ -27,7 +27,7 @@ impl Grants {
     /// Marks each as lost. The list is taken out first: losing a grant removes it from here.
     pub(super) fn lose_all(&self, why: &Error) {
         for grant in self.all() {
-            grant.lose(why.to_string());
+            grant.lose(&why.to_string());
         }
     }
 

@@ -120,7 +120,7 @@ async fn verify(incarnation: &Incarnation, grant: &Grant) {
     let epoch = incarnation.link().epoch;
     match client.check_stat(grant.path()).await {
         Ok(Some(stat)) if stat.czxid == grant.token() => grant.verified_at(epoch),
-        Ok(_) => grant.lose("its node was gone when the connection came back".to_owned()),
+        Ok(_) => grant.lose("its node was gone when the connection came back"),
         // The next reconnect verifies again.
         Err(_) => {}
     }
@@ -150,10 +150,10 @@ async fn follow(incarnation: &Incarnation, grant: &Grant) {
         Ok((_, stat, watch)) if stat.czxid == grant.token() => {
             let event = watch.changed().await;
             if event.event_type == zk::EventType::NodeDeleted {
-                grant.lose("its node was deleted by somebody else".to_owned());
+                grant.lose("its node was deleted by somebody else");
             }
         }
-        Ok(_) | Err(zk::Error::NoNode) => grant.lose("its node was deleted by somebody else".to_owned()),
+        Ok(_) | Err(zk::Error::NoNode) => grant.lose("its node was deleted by somebody else"),
         Err(_) => {}
     }
 }

@@ -29,7 +29,7 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Incarnation {
     /// Taken away at the end: the library closes the session when the last clone is dropped.
-    client: RwLock<Option<zk::Client>>,
+    client: RwLock<Option<Arc<zk::Client>>>,
     session_id: i64,
     access: Access,
     pub(super) lease: Lease,
@@ -48,7 +48,7 @@ impl Incarnation {
             link: watch::Sender::new(Link { epoch: 0, connected: true, ended: None }),
             grants: Grants::default(),
             runtime: Handle::current(),
-            client: RwLock::new(Some(client)),
+            client: RwLock::new(Some(Arc::new(client))),
             access,
         })
     }
@@ -85,7 +85,7 @@ impl Incarnation {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn client(&self) -> Result<zk::Client> {
+    pub fn client(&self) -> Result<Arc<zk::Client>> {
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
         client.ok_or_else(|| self.end())
     }

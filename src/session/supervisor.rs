@@ -211,10 +211,10 @@ impl Supervisor {
         let mut ending = client.state_watcher();
         let mut link = incarnation.link.subscribe();
         let ports = ports(&self.config.hosts);
-        let states = self.states.clone();
+        let (states, mut connected) = (self.states.clone(), true);
         tokio::select! {
             () = heartbeat::serve(incarnation, client, &ports) => {}
-            () = report(&mut link, &states) => {}
+            () = report(&mut link, &mut connected, &states) => {}
             () = stopped(&mut self.stop) => {
                 incarnation.finish(closed());
                 let confirmed = async { while !ending.changed().await.is_terminated() {} };
@@ -222,7 +222,11 @@ impl Supervisor {
                 let _ = tokio::time::timeout(CLOSE_TIMEOUT, confirmed).await;
             }
         }
-        incarnation.end()
+        let why = incarnation.end();
+        if connected && why.session_ended() {
+            self.say(SessionState::Suspended);
+        }
+        why
     }
 
     fn finish(&self, why: Error) {
@@ -236,17 +240,23 @@ impl Supervisor {
     }
 }
 
-/// Reports connects and disconnects of one incarnation; never returns while it lives.
-async fn report(link: &mut watch::Receiver<Link>, states: &broadcast::Sender<SessionState>) {
-    let mut connected = link.borrow_and_update().connected;
+/// Reports connects and disconnects of one incarnation, and keeps `connected` to what was reported
+/// last. Changes that follow each other closely reach us as one: users see a `Suspended` all the same.
+async fn report(link: &mut watch::Receiver<Link>, connected: &mut bool, states: &broadcast::Sender<SessionState>) {
     while link.changed().await.is_ok() {
         let now = link.borrow_and_update().clone();
-        if now.ended.is_none() && now.connected != connected {
-            connected = now.connected;
-            let state = if connected { SessionState::Connected } else { SessionState::Suspended };
-            let _ = states.send(state);
+        if now.ended.is_some() {
+            break;
+        }
+        if std::mem::replace(connected, now.connected) {
+            // Nobody may be listening, here and below.
+            let _ = states.send(SessionState::Suspended);
+        }
+        if now.connected {
+            let _ = states.send(SessionState::Connected);
         }
     }
+    std::future::pending::<()>().await;
 }
 
 /// Resolves when the session was closed, or its last handle dropped.

@@ -128,7 +128,7 @@ impl Session {
             let absolute = self.absolute(path)?;
             let incarnation = self.live().await?;
             let above = parent_of(&absolute).unwrap_or("/");
-            make_parents(&incarnation, &incarnation.client()?, above, zk::CreateMode::Persistent).await?;
+            make_parents(&incarnation, &*incarnation.client()?, above, zk::CreateMode::Persistent).await?;
             created = self.multi(&write, guards).await;
         }
         match created?.into_iter().next() {

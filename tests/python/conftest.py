@@ -16,6 +16,7 @@ import sparkeeper
 from drivers import Driver
 from proxy import Proxy
 from sparkeeper.local import LocalServer
+from sparkeeper.local.ports import HOST, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,13 +96,31 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(scope="session")
+def spark_connect(connect_string: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Spark Connect server: its clients are Spark drivers that start, die and are killed in a second, not in ten."""
+    (port,) = free_ports(1)
+    serve = {"spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin", "spark.connect.grpc.binding.port": str(port)}
+    log = tmp_path_factory.mktemp("spark-connect") / "server.log"
+    with Driver(connect_string, log, master="local[2,4]", spark=serve) as server:
+        server.ready()
+        yield f"sc://{HOST}:{port}"
+
+
 @pytest.fixture
-def start_driver(connect_string: str, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Driver]]:
-    """Start Spark drivers in processes of their own, in the test's corner of the tree; they end with the test."""
+def start_driver(
+    connect_string: str, namespace: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Driver]]:
+    """Start Spark drivers in processes of their own, in the test's corner of the tree; they end with the test.
+
+    They are clients of a Spark Connect server unless `classic` is asked for: a driver with a JVM of its own.
+    """
     with contextlib.ExitStack() as stack:
 
-        def start(**settings: Any) -> Driver:
-            settings = {"connect": connect_string, "namespace": namespace, "session_timeout": 2, **settings}
-            return stack.enter_context(Driver(log=tmp_path / "drivers.log", **settings))
+        def start(*, classic: bool = False, **settings: Any) -> Driver:
+            settings = {"namespace": namespace, "session_timeout": 2, **settings}
+            if not classic:
+                settings["remote"] = request.getfixturevalue("spark_connect")
+            return stack.enter_context(Driver(connect_string, tmp_path / "drivers.log", **settings))
 
         yield start

@@ -17,7 +17,7 @@ import sparkeeper
 from sparkeeper.exceptions import SparkeeperError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sparkeeper.spark.steps import Step
 
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Serve commands until the input ends."""
     settings = json.loads(sys.argv[1])
-    builder = SparkSession.builder
-    remote = settings.pop("remote", None)
-    builder = builder.remote(remote) if remote else builder.master(settings.pop("master", "local[1]"))
-    # Of each pair the second is for a console that nobody reads.
-    for key, value in (("spark.ui.enabled", "false"), ("spark.ui.showConsoleProgress", "false")):
-        builder = builder.config(key, value)
-    spark = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    spark = session(settings.pop("remote", None), settings.pop("master", "local[1]"), settings.pop("spark", {}))
     zk = sparkeeper.connect(settings.pop("connect"), **settings)
     say({"ready": True, "spark": spark.version})
     for line in sys.stdin:
@@ -42,6 +36,15 @@ def main() -> None:
             say({"error": type(error).__name__, "ours": isinstance(error, SparkeeperError), "text": str(error)})
     zk.close()
     spark.stop()
+
+
+def session(remote: str | None, master: str, settings: dict[str, str]) -> SparkSession:
+    """Return a client of a Spark Connect server, or a Spark of our own."""
+    if remote is not None:
+        return SparkSession.builder.remote(remote).getOrCreate()
+    builder = SparkSession.builder.master(master).config("spark.sql.shuffle.partitions", "2")
+    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+    return builder.config(map={**quiet, **settings}).getOrCreate()
 
 
 def write(  # noqa: PLR0913 - one for each thing a test wants to choose
@@ -63,11 +66,47 @@ def write(  # noqa: PLR0913 - one for each thing a test wants to choose
 
     def on_step(step: Step) -> None:
         steps.append(step.name)
-        if at is not None and step.name == at[0]:
+        # Once: a lost race proposes again.
+        if at is not None and step.name == at[0] and steps.count(step.name) == 1:
             os.kill(os.getpid(), signal.Signals[at[1]])
 
     commit = builder.on_step(on_step).save(path)
     return {"version": commit.version, "files": commit.files, "replayed": commit.replayed, "steps": steps}
+
+
+def write_through_workers(
+    spark: SparkSession, zk: sparkeeper.Coordinator, path: str, rows: int, marks: str, gate: str | None = None
+) -> dict[str, Any]:
+    """Write rows that Python workers make in four tasks, each of which leaves a mark when it begins.
+
+    With a gate they wait until that file is there; without, the first attempt of the first task dies half way.
+    """
+    df = spark.range(0, rows, numPartitions=4).mapInPandas(work(marks, gate), "id bigint")
+    commit = zk.write(df).save(path)
+    return {"version": commit.version, "files": commit.files}
+
+
+def work(marks: str, gate: str | None) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Return what the workers run; it names nothing of this module, which they do not have."""
+
+    def pass_on(batches: Iterator[Any]) -> Iterator[Any]:
+        import os  # noqa: PLC0415
+        import pathlib  # noqa: PLC0415
+        import threading  # noqa: PLC0415
+
+        from pyspark import TaskContext  # noqa: PLC0415
+
+        task = TaskContext.get()
+        pathlib.Path(marks, f"{task.partitionId()}-{task.attemptNumber()}").touch()
+        for batch in batches:
+            while gate is not None and not pathlib.Path(gate).exists():
+                threading.Event().wait(0.05)
+            yield batch.head(len(batch) // 2)
+            if gate is None and task.partitionId() == 0 and task.attemptNumber() == 0:
+                os._exit(1)
+            yield batch.tail(len(batch) - len(batch) // 2)
+
+    return pass_on
 
 
 def append_jobs(
@@ -99,6 +138,7 @@ def say(answer: dict[str, Any]) -> None:
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "write": write,
+    "write_through_workers": write_through_workers,
     "append_jobs": append_jobs,
     "plain_append": plain_append,
     "count": count,

@@ -32,6 +32,8 @@ class Driver:
             [sys.executable, str(Path(__file__).with_name("driver.py")), json.dumps({"connect": connect, **settings})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # Unbuffered: what was read ahead would be hidden from select.
+            bufsize=0,
             stderr=self._log,
             env={**os.environ, "PYSPARK_PYTHON": sys.executable},
         )

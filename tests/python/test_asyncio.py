@@ -146,13 +146,13 @@ async def test_a_call_that_was_never_awaited_does_nothing(zk):
 
 async def test_a_grant_that_was_under_way_when_its_task_was_cancelled_is_given_back(zk):
     # Whenever the cancel comes - before, while or after the grant arrives - the lock is free afterwards.
-    chance = random.Random(7)  # noqa: S311 - no secret
+    chance = random.Random(7)
     outcomes = {"cancelled": 0, "granted": 0}
     for _ in range(400):
         lock = zk.lock("l")
         task = asyncio.create_task(lock.acquire_async())
         end = time.perf_counter() + chance.uniform(0, 0.003)
-        while time.perf_counter() < end:
+        while time.perf_counter() < end:  # noqa: ASYNC110 - any moment will do
             await asyncio.sleep(0)
         task.cancel()
         try:
@@ -164,12 +164,10 @@ async def test_a_grant_that_was_under_way_when_its_task_was_cancelled_is_given_b
     await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
 
 
-async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk, coordinator):
-    # asyncio has the result and has scheduled the task to get it; a cancel now makes it drop the result.
-    held = coordinator().lock("l").acquire()
+async def cancel_between_result_and_task(task):
+    """Cancel a task when asyncio has its result and has scheduled the task to get it: the result is dropped."""
     loop = asyncio.get_running_loop()
-    task = asyncio.create_task(zk.lock("l").acquire_async())
-    while task._fut_waiter is None:
+    while task._fut_waiter is None:  # noqa: ASYNC110 - asyncio tells nobody
         await asyncio.sleep(0)
     waiter = task._fut_waiter
 
@@ -178,11 +176,18 @@ async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk,
         task.cancel() if waiter.done() else loop.call_soon(cancel_when_done)
 
     cancel_when_done()
-    held.release()
     await asyncio.wait([task])
     assert task.cancelled()
     assert not waiter.cancelled(), "the cancel came before the result"
-    del waiter  # it still has the grant
+
+
+async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk, coordinator):
+    held = coordinator().lock("l").acquire()
+    task = asyncio.create_task(zk.lock("l").acquire_async())
+    cancelling = asyncio.create_task(cancel_between_result_and_task(task))
+    await asyncio.to_thread(wait_for, lambda: len(zk.lock("l").contenders()) == 2, 5, "the task to stand in line")
+    held.release()
+    await cancelling
     await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
 
 

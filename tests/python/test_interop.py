@@ -1,4 +1,4 @@
-"""Curator, out of Spark's own jars, and kazoo contend with us on one path: one holder at a time, in order for Curator."""
+"""Curator, out of Spark's own jars, and kazoo contend with us on one path: one holder at a time, Curator in order."""
 
 import threading
 
@@ -39,7 +39,7 @@ class Ours:
     def __init__(self, coordinator, on_grant):
         self.lock = coordinator().lock("l")
         self._on_grant, self._let_go = on_grant, threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self):
         before = len(self.lock.contenders())

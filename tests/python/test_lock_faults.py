@@ -96,7 +96,7 @@ def test_a_lock_is_at_risk_while_the_link_is_down_and_held_again(proxy, coordina
     wait_for(lambda: held.state == "HELD", 8, "the lock to be verified")
 
 
-def test_a_node_that_somebody_deletes_is_a_lost_lock(coordinator, connect_string):
+def test_a_node_that_somebody_deletes_is_a_lost_lock(coordinator):
     zk = coordinator(session_timeout=1.5)
     held = zk.lock("l").acquire()
     told = []

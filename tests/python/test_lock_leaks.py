@@ -26,18 +26,18 @@ def resident():
 
 async def try_for_a_moment(zk, times):
     """Acquire, with a time limit, what somebody else holds: many times, some at once."""
-    timed_out = 0
+
+    async def once():
+        try:
+            await zk.lock("l").acquire_async(timeout=0.02)
+        except exceptions.AcquireTimeout:
+            return 1
+        return 0
 
     async def work():
-        nonlocal timed_out
-        for _ in range(times // _AT_ONCE):
-            try:
-                await zk.lock("l").acquire_async(timeout=0.02)
-            except exceptions.AcquireTimeout:
-                timed_out += 1
+        return sum([await once() for _ in range(times // _AT_ONCE)])
 
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    return timed_out
+    return sum(await asyncio.gather(*(work() for _ in range(_AT_ONCE))))
 
 
 def test_ten_thousand_timed_acquires_leave_nothing(zk, coordinator, server):

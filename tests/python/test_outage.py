@@ -42,7 +42,7 @@ class Witness:
                 self.granted.append(held.state)
 
         before = len(lock.contenders())
-        self.waiter = threading.Thread(target=wait)
+        self.waiter = threading.Thread(target=wait, daemon=True)
         self.waiter.start()
         wait_for(lambda: len(lock.contenders()) == before + 1, 10, "the waiter to stand in line")
 
@@ -66,7 +66,7 @@ def test_a_minute_away_is_the_same_session_or_a_clean_loss(own_server):
     assert [state for state in short.states if state != "SUSPENDED"] == ["EXPIRED"]
     own_server.start()
     for witness in (short, long):
-        wait_for(lambda zk=witness.zk: zk.state == "CONNECTED", 20, "the session after the outage")
+        wait_for(lambda zk=witness.zk: zk.state == "CONNECTED", 10, f"the session after the outage: {witness.zk}")
     assert short.zk.session_id != short.session
     assert short.held.state == "LOST"
     if long.zk.session_id == long.session:
@@ -83,6 +83,20 @@ def test_a_minute_away_is_the_same_session_or_a_clean_loss(own_server):
         with witness.zk.lock("short", timeout=30) as one, witness.zk.lock("long", timeout=30) as other:
             assert one.state == other.state == "HELD"
         witness.zk.close()
+
+
+def test_a_server_that_is_back_in_time_finds_the_session_again(own_server):
+    # Away for half of the session timeout: pauses between tries must not have grown past the rest.
+    witness = Witness(own_server, 12, "l")
+    own_server.kill()
+    away = time.monotonic()
+    wait_for(lambda: witness.zk.state == "SUSPENDED", 5, "the cut")
+    wait_for(lambda: time.monotonic() - away > 6.5, 10, "half of the session timeout to pass", interval=0.1)
+    own_server.start()
+    wait_for(lambda: witness.held.state == "HELD", 12, "the lock to be verified in time")
+    assert (witness.zk.session_id, witness.lost) == (witness.session, [])
+    assert witness.states == ["SUSPENDED", "CONNECTED"]
+    witness.zk.close()
 
 
 def test_an_ensemble_that_was_wiped_ends_the_session_and_a_new_one_begins(own_server):

@@ -67,7 +67,7 @@ def test_a_pickle_keeps_every_setting(coordinator, connect_string, tmp_path):
 def test_a_grant_does_not_pickle(zk, protocol):
     with zk.lock("l") as held:
         for refused in (lambda: pickle.dumps(held, protocol), lambda: copy.copy(held), lambda: copy.deepcopy(held)):
-            with pytest.raises(TypeError, match="held lock.*'l'"):
+            with pytest.raises(TypeError, match=r"held lock.*'l'"):
                 refused()
         held.check()
 

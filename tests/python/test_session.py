@@ -114,10 +114,10 @@ def test_closed_says_so_at_once_for_every_call_and_may_be_closed_again(zk):
         lambda: zk.delete("a"),
         lambda: zk.exists("a"),
         lambda: zk.children("a"),
-        lambda: zk.sync(),
+        zk.sync,
         lambda: lock.acquire(timeout=5),
-        lambda: lock.try_acquire(),
-        lambda: lock.contenders(),
+        lock.try_acquire,
+        lock.contenders,
         lambda: zk.lock("m").acquire(),
     ]
     for call in calls:

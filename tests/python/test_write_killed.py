@@ -39,7 +39,7 @@ def test_killed_in_an_overwrite(spark, zk, tmp_path, start_driver, step):
 )
 def test_killed_in_the_first_write(spark, zk, tmp_path, start_driver, step):
     table = tmp_path / "t"
-    driver = start_driver()
+    driver = start_driver(classic=step is Step.RELOCATED)
     driver.tell("write", path=str(table), rows=[0, 100], job_id="first", at=[step.name, "SIGKILL"])
     driver.wait_killed()
     again = zk.write(spark.range(100)).job_id("first").save(str(table))

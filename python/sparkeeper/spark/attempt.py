@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparkeeper.exceptions import CommitUnknown, Fenced, SparkeeperError
+from sparkeeper.exceptions import CommitConflict, CommitUnknown, Fenced, SparkeeperError
 from sparkeeper.spark import names
 from sparkeeper.spark.files import read_manifest
 from sparkeeper.spark.opening import open_table
@@ -78,7 +78,11 @@ def write(request: Request) -> Commit:
         raise
     except BaseException as error:
         _give_up(request, attempt, error)
-        raise
+        other = ledger.job(request.job_id) if isinstance(error, CommitConflict) else None
+        if other is None:
+            raise
+        # The unseen commit was made by another run of this very job.
+        return _commit(other, replayed=True)
     _settle(request, ledger, attempt, done, won=won)
     return _commit(done, replayed=not won)
 
@@ -131,18 +135,18 @@ def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed,
 
 
 def _give_up(request: Request, attempt: Attempt, error: BaseException) -> None:
-    """Roll back, and raise `Fenced` where that is why it failed: a deposed writer's files vanish under it."""
+    """Roll back, and raise `Fenced` where that is why it failed: a deposed writer's files vanish, its base moves."""
     fenced: Fenced | None = None
     try:
-        if not isinstance(error, SparkeeperError):
-            with contextlib.suppress(SparkeeperError):
+        if isinstance(error, Exception) and not isinstance(error, Fenced):
+            with contextlib.suppress(ConnectionError):
                 fenced = _deposed(attempt)
         if attempt.abort() is None:
             roll_back(request.files, attempt.id)
         attempt.forget()
     except (OSError, SparkeeperError) as trouble:
         _log.warning("job '%s': rolling back failed: %s; the next write or recover() does it", request.job_id, trouble)
-    if fenced is not None and isinstance(error, Exception):
+    if fenced is not None:
         raise fenced from error
 
 

@@ -1,0 +1,64 @@
+"""Executors and tasks that die, and attempts that go on after the commit: no effect on any snapshot."""
+
+from __future__ import annotations
+
+import json
+
+import psutil
+from tables import ids, leftovers, manifests, settle
+from waiting import wait_for
+
+
+def test_an_executor_killed_in_the_middle_of_its_task(spark, zk, tmp_path, start_driver):
+    table, marks, gate = tmp_path / "t", tmp_path / "marks", tmp_path / "gate"
+    marks.mkdir()
+    zk.write(spark.range(1000, 1010)).save(str(table))
+    driver = start_driver(classic=True, master="local-cluster[2,1,512]", spark={"spark.executor.memory": "512m"})
+    driver.tell("write_through_workers", path=str(table), rows=400, marks=str(marks), gate=str(gate))
+    wait_for(lambda: len(list(marks.iterdir())) == 2, 60, "a task on each executor")
+    processes = psutil.Process(driver.process.pid).children(recursive=True)
+    executors = [process for process in processes if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())]
+    assert len(executors) == 2
+    executors[0].kill()
+    gate.touch()
+    assert driver.answer().get("version") == 2
+    assert any(mark.name.endswith("-1") for mark in marks.iterdir()), "no task was run again"
+    assert ids(spark, table) == [*range(400), *range(1000, 1010)]
+    settle(spark, zk, table)
+
+
+def test_a_task_that_dies_half_way_is_run_again(spark, zk, tmp_path, start_driver):
+    table, marks = tmp_path / "t", tmp_path / "marks"
+    marks.mkdir()
+    answer = start_driver().ask("write_through_workers", path=str(table), rows=400, marks=str(marks))
+    assert answer.get("version") == 1, answer
+    assert (marks / "0-1").exists()
+    assert ids(spark, table) == list(range(400))
+    settle(spark, zk, table)
+
+
+def test_an_attempt_that_goes_on_writing_after_the_commit(spark, zk, tmp_path):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+    (committed,) = manifests(table)
+    # What a zombie would leave: its staging made again, with the very names that its job committed.
+    late = table / "_zk/tx" / committed["tx"]
+    (late / "data/_temporary/0/task_1").mkdir(parents=True)
+    spark.range(5000, 5010).write.parquet(str(late / "data/late"))
+    (late / "relocation.json").write_text(json.dumps([file["path"] for file in committed["added"]]))
+    assert ids(spark, table) == list(range(100))
+    zk.write(spark.range(100, 200)).save(str(table))
+    assert ids(spark, table) == list(range(200))
+    assert leftovers(zk, table) == []
+
+
+def test_files_of_an_attempt_that_nobody_knows_are_swept(spark, zk, tmp_path):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+    stray = table / "_zk/tx/0123"
+    (stray / "data").mkdir(parents=True)
+    (table / "0123-part-0.parquet").write_bytes(b"never committed")
+    (stray / "relocation.json").write_text('["0123-part-0.parquet"]')
+    assert zk.table(spark, str(table)).recover().rolled_back == ("0123",)
+    assert leftovers(zk, table) == []
+    assert ids(spark, table) == list(range(100))

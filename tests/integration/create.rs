@@ -37,9 +37,7 @@ async fn a_node_of_an_expired_session_is_not_adopted() {
     let acquiring = tokio::spawn(async move { handle.acquire(ME, Some(s(20.0))).await });
     eventually("the reply is lost", async || proxy.dropped()).await;
     // The server made the node; now its session ends while the client knows nothing of either.
-    proxy.cut();
-    expire(&one).await;
-    proxy.heal();
+    expire(&one, &proxy).await;
     let held = acquiring.await.expect("no panic").expect("acquired in the new session");
     assert_ne!(held.grant().session_id(), before);
     let line = lock(&watcher, "lock", "x").contenders().await.expect("listed");

@@ -13,7 +13,8 @@ use crate::proxy::Proxy;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_session_loses_its_lock_and_the_next_token_is_larger() {
     let ns = namespace("expired");
-    let (one, two) = (session(&server(), &ns, s(5.0)).await, session(&server(), &ns, s(5.0)).await);
+    let proxy = Proxy::before(&server()).await;
+    let (one, two) = (session(&proxy.address, &ns, s(5.0)).await, session(&server(), &ns, s(5.0)).await);
     let held = lock(&one, "lock", "one").acquire(ME, None).await.expect("free");
     let lost_at = {
         let grant = held.grant().clone();
@@ -23,7 +24,7 @@ async fn an_expired_session_loses_its_lock_and_the_next_token_is_larger() {
         })
     };
     let mut states = one.states();
-    expire(&one).await;
+    expire(&one, &proxy).await;
     while states.recv().await.expect("a state") != SessionState::Expired {}
     let learnt = Instant::now();
     assert!(lost_at.await.expect("told").saturating_duration_since(learnt) < s(1.0));

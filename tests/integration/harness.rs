@@ -8,6 +8,8 @@ use sparkeeper::session::Session;
 use sparkeeper::{Config, Error};
 use tokio::time::Instant;
 
+use crate::proxy::Proxy;
+
 /// `host:port` of the server under test.
 pub fn server() -> String {
     std::env::var("SPARKEEPER_TEST_SERVER").expect("no server: run `make test-rust`, which starts one")
@@ -59,20 +61,14 @@ pub async fn children(session: &Session, path: &str) -> Vec<String> {
 }
 
 /// Ends the server's side of a session for real, from a second connection that takes it over and closes it.
-pub async fn expire(session: &Session) {
+/// The link of its owner is cut meanwhile: the two would take it from each other for ever.
+pub async fn expire(session: &Session, link: &Proxy) {
     let incarnation = session.live().await.expect("live");
     let info = incarnation.client().expect("live").session().clone();
-    let end = Instant::now() + s(10.0);
-    loop {
-        match zookeeper_client::Client::connector().with_session(info.clone()).connect(&server()).await {
-            Ok(thief) => {
-                let mut state = thief.state_watcher();
-                drop(thief);
-                while !state.changed().await.is_terminated() {}
-            }
-            Err(zookeeper_client::Error::SessionExpired) => return,
-            // Its owner comes back as fast as we take it away; try again.
-            Err(error) => assert!(Instant::now() < end, "not taken over: {error}"),
-        }
-    }
+    link.cut();
+    let thief = zookeeper_client::Client::connector().with_session(info).connect(&server()).await.expect("taken over");
+    let mut state = thief.state_watcher();
+    drop(thief);
+    while !state.changed().await.is_terminated() {}
+    link.heal();
 }

@@ -41,7 +41,8 @@ async fn two_hundred_waiters_in_order_of_arrival_with_one_watch_each() {
 async fn a_killed_middle_waiter_neither_lets_its_successor_in_nor_hangs_it() {
     let ns = namespace("middle");
     let one = session(&server(), &ns, s(5.0)).await;
-    let middle = session(&server(), &ns, s(5.0)).await;
+    let proxy = Proxy::before(&server()).await;
+    let middle = session(&proxy.address, &ns, s(5.0)).await;
     let last = session(&server(), &ns, s(5.0)).await;
     let held = lock(&one, "lock", "first").acquire(ME, None).await.expect("free");
     let second = lock(&middle, "lock", "second");
@@ -50,7 +51,7 @@ async fn a_killed_middle_waiter_neither_lets_its_successor_in_nor_hangs_it() {
     let third = lock(&last, "lock", "third");
     let waiting = tokio::spawn(async move { third.acquire(ME, None).await });
     eventually("third in line", async || children(&one, "lock").await.len() == 3).await;
-    crate::harness::expire(&middle).await;
+    crate::harness::expire(&middle, &proxy).await;
     middle.close().await;
     eventually("second is gone", async || children(&one, "lock").await.len() == 2).await;
     one.sync("lock").await.expect("synced");

@@ -41,7 +41,7 @@ async fn a_wait_survives_a_cut_and_an_expiry() {
     proxy.heal();
     eventually("connected", async || two.state() == SessionState::Connected).await;
     let old = children(&one, "lock").await;
-    expire(&two).await;
+    expire(&two, &proxy).await;
     eventually("in line again, with a new node", async || {
         let now = children(&one, "lock").await;
         now.len() == 2 && now.iter().any(|name| !old.contains(name))

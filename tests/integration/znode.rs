@@ -4,6 +4,7 @@ use sparkeeper::Error;
 use sparkeeper::session::{CreateKind, SessionState, Write};
 
 use crate::harness::{ME, children, expire, lock, namespace, s, server, session};
+use crate::proxy::Proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_is_read() {
@@ -31,11 +32,12 @@ async fn what_is_written_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guarded_write_lands_only_while_the_lock_stands() {
     let ns = namespace("guard");
-    let one = session(&server(), &ns, s(5.0)).await;
+    let proxy = Proxy::before(&server()).await;
+    let one = session(&proxy.address, &ns, s(5.0)).await;
     one.create("value", b"0", CreateKind::default(), true, &[]).await.expect("made");
     let held = lock(&one, "lock", "one").acquire(ME, None).await.expect("free");
     one.set("value", b"1", None, &[held.grant()]).await.expect("held");
-    expire(&one).await;
+    expire(&one, &proxy).await;
     held.grant().lost().await.expect("lost, not released");
     let refused = one.set("value", b"2", None, &[held.grant()]).await;
     assert!(matches!(refused, Err(Error::LockLost(_))), "{refused:?}");

@@ -72,10 +72,10 @@ impl Attempt {
         };
         let mut added = self.added.clone();
         added.sort_by(|a, b| a.path.cmp(&b.path));
-        let removes = self.intent.operation.removes();
-        let before = if removes { Totals::default() } else { head.totals };
-        let id = mirror::next_id(head.mirror, removes);
-        let (removed, carried) = if removes {
+        let replaces = self.intent.operation.removes();
+        let before = if replaces { Totals::default() } else { head.totals };
+        let id = mirror::next_id(head.mirror, replaces);
+        let (removed, carried) = if replaces {
             (live.into_iter().map(|file| file.path).collect(), Some(Vec::new()))
         } else {
             (Vec::new(), mirror::is_compact(id).then_some(live))
@@ -114,7 +114,7 @@ impl Attempt {
 
     /// True where the proposal lists, or names as removed, every file that is live before it.
     fn is_full(&self, head: &Head) -> bool {
-        let removes = self.intent.operation.removes();
-        removes || mirror::is_compact(mirror::next_id(head.mirror, removes))
+        let replaces = self.intent.operation.removes();
+        replaces || mirror::is_compact(mirror::next_id(head.mirror, replaces))
     }
 }

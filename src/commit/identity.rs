@@ -138,8 +138,8 @@ mod tests {
         Location::parse("/t", "file:///").expect("valid")
     }
 
-    fn identity(uuid: &str) -> Option<Identity> {
-        Some(Identity { uuid: uuid.into(), uri: "file:///t".into() })
+    fn identity(uuid: &str) -> Identity {
+        Identity { uuid: uuid.into(), uri: "file:///t".into() }
     }
 
     fn head(v: u64, mirror: Option<u64>) -> Head {
@@ -147,11 +147,11 @@ mod tests {
     }
 
     fn directory(uuid: Option<&str>, mirror: Option<u64>) -> Directory {
-        Directory { identity: uuid.and_then(identity), mirror, foreign: false }
+        Directory { identity: uuid.map(identity), mirror, foreign: false }
     }
 
     fn registry(uuid: Option<&str>, head: Option<Head>, known: bool) -> Registry {
-        Registry { identity: uuid.and_then(identity), head, known }
+        Registry { identity: uuid.map(identity), head, known }
     }
 
     #[test]

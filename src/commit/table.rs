@@ -246,8 +246,7 @@ async fn register(session: &Session, at: &Location, spelling: &Location) -> Resu
         Write::Create(&jobs, b"", NODE),
     ];
     match session.multi(&writes, &[]).await {
-        Ok(_) => Ok(()),
-        Err(NotWritten { index: Some(0), error: Error::NodeExists(_) }) => Ok(()),
+        Ok(_) | Err(NotWritten { index: Some(0), error: Error::NodeExists(_) }) => Ok(()),
         // The caller looks again, which tells whether it landed.
         Err(refused) if refused.error.outcome_unknown() => Ok(()),
         Err(refused) => Err(refused.error),

@@ -307,10 +307,11 @@ impl Transaction {
                     });
                 }
                 // To set it again is harmless: one of the two meets a version that moved.
-                Err(error) if error.outcome_unknown() => match self.resolve(&error).await? {
-                    Some(Outcome::Committed(done)) => return Ok(Some(done)),
-                    _ => {}
-                },
+                Err(error) if error.outcome_unknown() => {
+                    if let Some(Outcome::Committed(done)) = self.resolve(&error).await? {
+                        return Ok(Some(done));
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

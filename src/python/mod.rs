@@ -2,6 +2,7 @@
 //!
 //! Doc comments on what Python sees are Python docstrings, in Google style.
 #![expect(clippy::doc_markdown, reason = "docstrings follow Python conventions")]
+#![expect(clippy::needless_pass_by_value, reason = "arguments come out of Python objects owned")]
 
 mod assign;
 mod awaitable;

@@ -23,9 +23,9 @@ pub fn namespace(test: &str) -> String {
 /// A session with `server`, with a timeout short enough to wait for.
 pub async fn session(server: &str, namespace: &str, timeout: Duration) -> Session {
     let mut config = Config::parse(server).expect("an address");
-    config.namespace = namespace.to_owned();
+    namespace.clone_into(&mut config.namespace);
     config.session_timeout = timeout;
-    config.owner = "test".to_owned();
+    "test".clone_into(&mut config.owner);
     Session::open(config, Some(Duration::from_secs(10))).await.expect("a session")
 }
 

@@ -1,5 +1,8 @@
 //! Against a real server, through a proxy that breaks what can break. `make test-rust` starts the server.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "pub is for the sibling modules")]
+
 mod harness;
 mod proxy;
 

@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 async fn states_are_reported_in_order() {
     let ns = namespace("states");
     let proxy = Proxy::before(&server()).await;
-    let one = session(&proxy.address, &ns, s(2.0)).await;
+    let one = session(&proxy.address, &ns, s(5.0)).await;
     let mut states = one.states();
     let first = one.session_id();
     proxy.cut();

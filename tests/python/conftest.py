@@ -100,7 +100,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def spark_connect(connect_string: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Spark Connect server: its clients are Spark drivers that start, die and are killed in a second, not in ten."""
     (port,) = free_ports(1)
-    serve = {"spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin", "spark.connect.grpc.binding.port": str(port)}
+    plugin = "org.apache.spark.sql.connect.SparkConnectPlugin"
+    serve = {"spark.plugins": plugin, "spark.connect.grpc.binding.port": str(port)}
     log = tmp_path_factory.mktemp("spark-connect") / "server.log"
     with Driver(connect_string, log, master="local[2,4]", spark=serve) as server:
         server.ready()

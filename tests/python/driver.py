@@ -47,15 +47,15 @@ def session(remote: str | None, master: str, settings: dict[str, str]) -> SparkS
     return builder.config(map={**quiet, **settings}).getOrCreate()
 
 
-def write(  # noqa: PLR0913 - one for each thing a test wants to choose
+def write(
     spark: SparkSession,
     zk: sparkeeper.Coordinator,
+    *,
     path: str,
     rows: tuple[int, int],
     mode: str = "append",
     job_id: str | None = None,
     at: tuple[str, str] | None = None,
-    *,
     blind: bool = False,
 ) -> dict[str, Any]:
     """Write `id` from rows[0] to rows[1]; `at` is a step and the signal to send ourselves then."""
@@ -75,7 +75,7 @@ def write(  # noqa: PLR0913 - one for each thing a test wants to choose
 
 
 def write_through_workers(
-    spark: SparkSession, zk: sparkeeper.Coordinator, path: str, rows: int, marks: str, gate: str | None = None
+    spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str, rows: int, marks: str, gate: str | None = None
 ) -> dict[str, Any]:
     """Write rows that Python workers make in four tasks, each of which leaves a mark when it begins.
 
@@ -110,7 +110,7 @@ def work(marks: str, gate: str | None) -> Callable[[Iterator[Any]], Iterator[Any
 
 
 def append_jobs(
-    spark: SparkSession, zk: sparkeeper.Coordinator, path: str, first: int, count: int, rows: int
+    spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str, first: int, count: int, rows: int
 ) -> dict[str, Any]:
     """Append `count` jobs, each of so many rows that say which job they are of."""
     for job in range(first, first + count):

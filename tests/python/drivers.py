@@ -25,7 +25,7 @@ PATIENCE = 120.0
 class Driver:
     """A process with a Spark session and a coordinator."""
 
-    def __init__(self, connect: str, log: Path, **settings: Any) -> None:  # noqa: ANN401 - as connect takes them
+    def __init__(self, connect: str, log: Path, **settings: Any) -> None:
         """Start it; it needs some seconds to be ready. `log` gets what Spark has to say."""
         self._log = log.open("ab")
         self.process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Driver:
             self._ready = self.answer()
         return self._ready
 
-    def tell(self, do: str, **command: Any) -> None:  # noqa: ANN401 - as the command takes them
+    def tell(self, do: str, **command: Any) -> None:
         """Send a command and do not wait."""
         self.ready()
         self.process.stdin.write(json.dumps({"do": do, **command}).encode() + b"\n")
@@ -65,7 +65,7 @@ class Driver:
         assert line, f"the driver ended with {self.process.wait()}; see {self._log.name}"
         return json.loads(line)
 
-    def ask(self, do: str, **command: Any) -> dict[str, Any]:  # noqa: ANN401 - as the command takes them
+    def ask(self, do: str, **command: Any) -> dict[str, Any]:
         """Send a command and return its answer."""
         self.tell(do, **command)
         return self.answer()
@@ -94,7 +94,7 @@ class Driver:
             self.go_on()
             self.process.stdin.close()
             try:
-                self.process.wait(20)
+                self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
         self.process.stdout.close()

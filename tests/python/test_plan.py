@@ -27,7 +27,7 @@ def test_the_first_job_publishes_and_the_others_load(spark, zk, connect_string, 
         # Other data, the same definition: what is published stands.
         assert other.partition_plan("letters", letters.limit(1), by="letter", partitions=2) == plan
         assert other.partition_plan("letters", by=["letter"]) == plan
-    assert pickle.loads(pickle.dumps(plan)) == plan  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(plan)) == plan
     assert repr(plan) == "PartitionPlan('letters', version=1, by=['letter'], partitions=2, keys=3, max/mean=1.0000)"
 
 

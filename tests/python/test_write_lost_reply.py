@@ -39,7 +39,7 @@ REPLIES = [(Step.RECOVERED, b"/jobs/"), (Step.RECOVERED, b"ACTIVE"), (Step.PROPO
 
 
 @pytest.mark.parametrize(("step", "marker"), REPLIES)
-def test_the_reply_is_dropped(spark, zk, through, proxy, tmp_path, step, marker):
+def test_the_reply_is_dropped(spark, zk, through, proxy, tmp_path, *, step, marker):
     table = tmp_path / "t"
     zk.write(spark.range(100)).save(str(table))
     on_step, drops = drop(proxy, step, marker)

@@ -16,7 +16,7 @@ impl Mirror {
             // Renaming a directory onto one that is there fails.
             Publication::Directory(_) if !self.0.is_empty() => {}
             Publication::Directory(files) => {
-                self.0 = files.into_iter().map(|(name, data)| (name, text(data))).collect()
+                self.0 = files.into_iter().map(|(name, data)| (name, text(data))).collect();
             }
             Publication::File(path, data) => {
                 let name = path.strip_prefix("_spark_metadata/").expect("in the mirror");

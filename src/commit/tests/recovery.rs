@@ -74,7 +74,9 @@ proptest! {
             if deeds.is_empty() {
                 break;
             }
-            deeds.into_iter().for_each(|deed| world.execute(deed));
+            for deed in deeds {
+                world.execute(deed);
+            }
             prop_assert!(world.is_whole());
             rounds += 1;
             prop_assert!(rounds <= 3, "recovery does not end");

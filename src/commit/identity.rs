@@ -76,8 +76,9 @@ pub fn open(at: &Location, directory: &Directory, registry: &Registry) -> Result
     let place = at.canonical();
     let lost = |found: String| {
         Err(Error::history_lost(format!(
-            "table {place}: {found}; ZooKeeper was wiped or restored from an old copy. Reads go on, writes are refused: \
-             restore ZooKeeper's data, or move the directory's rows into a new table"
+            "table {place}: {found}; ZooKeeper was wiped or restored from an old copy, or this is another ensemble or \
+             namespace than the table's. Reads go on, writes are refused: connect where the table was written, restore \
+             ZooKeeper's data, or write the rows to a new table"
         )))
     };
     match (&directory.identity, &registry.identity) {

@@ -21,9 +21,10 @@
 //! | `rules`, `recover`, `identity` | who may commit, what may be deleted, whose directory it is |
 //! | `mirror` | what plain Spark reads |
 //! | `head`, `record` | what znodes hold |
-//! | `table`, `transaction`, `keeper` | all that, over a session |
+//! | `table`, `transaction`, `decision`, `keeper` | all that, over a session |
 
 pub mod chain;
+pub mod decision;
 pub mod draft;
 pub mod files;
 pub mod head;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::commit::chain::Chain;
 use crate::commit::draft::{Attempt, Draft};
-use crate::commit::files::{DataFile, Totals};
+use crate::commit::files::DataFile;
 use crate::commit::head::Head;
 use crate::commit::keeper::Keeper;
 use crate::commit::layout;
@@ -32,12 +32,10 @@ use crate::session::{CreateKind, Grant, NotWritten, Write};
 const LOSSES: u32 = 3;
 /// How long to queue: the lock only spares retries, the commit is safe without it.
 const QUEUE: Duration = Duration::from_secs(30);
-/// How long to ask what became of a commit whose reply was lost.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// The version of a transaction's znode while it is ACTIVE.
-const ACTIVE: Option<i32> = Some(0);
+pub(super) const ACTIVE: Option<i32> = Some(0);
 
-const NODE: CreateKind = CreateKind { ephemeral: false, sequence: false };
+pub(super) const NODE: CreateKind = CreateKind { ephemeral: false, sequence: false };
 const EPHEMERAL: CreateKind = CreateKind { ephemeral: true, sequence: false };
 
 /// What a caller wants written.
@@ -67,29 +65,18 @@ pub enum Begun {
     Fresh(Box<Transaction>),
 }
 
-/// How a proposal ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is the table's next version.
-    Committed(Committed),
-    /// Another run of the same job was first; this attempt is to be rolled back.
-    Replayed(Committed),
-    /// The head moved: propose again.
-    Moved,
-}
-
 /// An attempt that is on.
 #[derive(Debug)]
 pub struct Transaction {
-    table: Table,
-    attempt: Attempt,
-    record: TransactionRecord,
-    guards: Vec<Arc<Grant>>,
-    chain: Chain,
+    pub(super) table: Table,
+    pub(super) attempt: Attempt,
+    pub(super) record: TransactionRecord,
+    pub(super) guards: Vec<Arc<Grant>>,
+    pub(super) chain: Chain,
     /// The head last read, and its znode's version.
-    target: Option<(Head, i32)>,
-    draft: Option<Draft>,
-    losses: u32,
+    pub(super) target: Option<(Head, i32)>,
+    pub(super) draft: Option<Draft>,
+    pub(super) losses: u32,
     queue: Option<Held>,
     keeper: Option<Keeper>,
 }
@@ -234,89 +221,6 @@ impl Transaction {
         Ok(&self.draft.insert(draft).sealed)
     }
 
-    /// Commits the proposal.
-    ///
-    /// # Cancel safety
-    /// A request that was sent takes effect all the same; [`Transaction::abort`] tells.
-    ///
-    /// # Errors
-    /// `Fenced`, or the guard's own, where somebody took over; `CommitUnknown` where the reply was lost and the
-    /// ensemble stayed away: nothing may be deleted then, and the job is to be run again under the same id.
-    pub async fn commit(&mut self) -> Result<Outcome> {
-        let (Some(draft), Some((_, version))) = (&self.draft, &self.target) else {
-            return Err(Error::config("commit: propose first"));
-        };
-        let totals = Totals::of(&self.attempt.added);
-        let done = Committed::new(&draft.head, &self.attempt.tx, totals.files, totals.bytes);
-        let (tx, head) = (self.znode(), layout::head(&self.attempt.table));
-        let job = layout::job(&self.attempt.table, &self.attempt.job_id)?;
-        let (turned, record, next) =
-            (self.record.turned(State::Committed).encode(), done.encode(), draft.head.encode());
-        // The first refusal is the one reported: being fenced, then being done, then being late.
-        let writes = [
-            Write::Set(&tx, &turned, ACTIVE),
-            Write::Create(&job, &record, NODE),
-            Write::Set(&head, &next, Some(*version)),
-        ];
-        let guards: Vec<&Grant> = self.guards.iter().map(AsRef::as_ref).collect();
-        let outcome = loop {
-            match self.table.session.multi(&writes, &guards).await {
-                Ok(_) => break Outcome::Committed(done),
-                Err(NotWritten { index: Some(0), .. }) => match self.verdict().await? {
-                    Some(Outcome::Committed(done)) => break Outcome::Committed(done),
-                    _ => return Err(self.fenced()),
-                },
-                Err(NotWritten { index: Some(1), error: Error::NodeExists(_) }) => {
-                    if let Some(outcome) = self.verdict().await? {
-                        break outcome;
-                    }
-                }
-                Err(NotWritten { index: Some(2), error: Error::BadVersion(_) }) => break Outcome::Moved,
-                Err(refused) if refused.error.outcome_unknown() => {
-                    if let Some(outcome) = self.resolve(&refused.error).await? {
-                        break outcome;
-                    }
-                }
-                Err(refused) => return Err(refused.error),
-            }
-        };
-        match outcome {
-            Outcome::Moved => self.losses += 1,
-            Outcome::Committed(_) | Outcome::Replayed(_) => self.leave_queue(),
-        }
-        if let (Outcome::Committed(_), Some(Draft { manifest, sealed, .. })) = (&outcome, &self.draft) {
-            self.chain.insert(&sealed.name, manifest.clone());
-        }
-        Ok(outcome)
-    }
-
-    /// Gives up, for good; or finds that it was committed after all.
-    ///
-    /// # Errors
-    /// `CommitUnknown` where that cannot be told: nothing may be deleted.
-    pub async fn abort(&mut self) -> Result<Option<Committed>> {
-        self.leave_queue();
-        let aborted = self.record.turned(State::Aborted).encode();
-        loop {
-            match self.table.session.set(&self.znode(), &aborted, ACTIVE, &[]).await {
-                Ok(_) => return Ok(None),
-                Err(Error::BadVersion(_) | Error::NoNode(_)) => {
-                    return Ok(match self.verdict().await? {
-                        Some(Outcome::Committed(done)) => Some(done),
-                        _ => None,
-                    });
-                }
-                // To set it again is harmless: one of the two meets a version that moved.
-                Err(error) if error.outcome_unknown() => {
-                    if let Some(Outcome::Committed(done)) = self.resolve(&error).await? {
-                        return Ok(Some(done));
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// Deletes its znode, once its files are where they belong, or gone.
     ///
     /// # Errors
@@ -345,48 +249,14 @@ impl Transaction {
         }
     }
 
-    /// What the job's znode says: committed by this attempt, by another, or not.
-    async fn verdict(&self) -> Result<Option<Outcome>> {
-        Ok(self
-            .table
-            .job(&self.attempt.job_id)
-            .await?
-            .map(|done| if done.tx == self.attempt.tx { Outcome::Committed(done) } else { Outcome::Replayed(done) }))
-    }
-
-    /// After a lost reply: the outcome, or `None` where the request has not landed.
-    async fn resolve(&self, lost: &Error) -> Result<Option<Outcome>> {
-        let asked = async {
-            loop {
-                let answer = async {
-                    self.table.session.sync(&self.znode()).await?;
-                    self.verdict().await
-                };
-                match answer.await {
-                    Err(error) if error.outcome_unknown() => {}
-                    answer => return answer,
-                }
-            }
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::commit_unknown(format!(
-                "commit of job '{}' to {}: {lost}; and for {PATIENCE:?} no server said whether it landed. \
-                 Run it again with the same job_id: it returns the commit, or makes it",
-                self.attempt.job_id,
-                self.place()
-            ))),
-        }
-    }
-
-    fn leave_queue(&mut self) {
+    pub(super) fn leave_queue(&mut self) {
         if let Some(held) = self.queue.take() {
             // Released in the background; where that fails the node goes with the session.
             let _ = held.release();
         }
     }
 
-    fn fenced(&self) -> Error {
+    pub(super) fn fenced(&self) -> Error {
         Error::fenced(format!(
             "write of job '{}' to {}: its transaction {} was aborted by somebody who took it for dead or ran the job again; \
              nothing of it is visible. Look at the table's history, and run the job again if it is missing there",
@@ -396,11 +266,11 @@ impl Transaction {
         ))
     }
 
-    fn znode(&self) -> String {
+    pub(super) fn znode(&self) -> String {
         layout::transaction(&self.attempt.table, &self.attempt.tx)
     }
 
-    fn place(&self) -> &str {
+    pub(super) fn place(&self) -> &str {
         &self.table.identity.uri
     }
 }

@@ -5,9 +5,11 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments come out of Python objects owned")]
 
 mod assign;
+mod attempt;
 mod awaitable;
 mod callbacks;
 mod commit;
+mod contender;
 mod coordinator;
 mod errors;
 mod history;
@@ -28,13 +30,17 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::assign::{Certificate, assign_weighted, placement_keys};
     #[pymodule_export]
-    use super::commit::{Attempt, Committed, Ledger, Location};
+    use super::attempt::Attempt;
+    #[pymodule_export]
+    use super::commit::{Committed, Ledger, Location};
+    #[pymodule_export]
+    use super::contender::Contender;
     #[pymodule_export]
     use super::coordinator::Coordinator;
     #[pymodule_export]
     use super::history::{Chain, final_name};
     #[pymodule_export]
-    use super::lock::{Contender, Held, Lock};
+    use super::lock::{Held, Lock};
     #[pymodule_export]
     use super::stat::Stat;
 

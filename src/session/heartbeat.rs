@@ -35,6 +35,10 @@ pub(super) async fn serve(incarnation: &Arc<Incarnation>, client: zk::Client, po
 async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::StateWatcher, ports: &[u16]) -> Error {
     quicken(ports);
     let mut state = states.state();
+    if state == zk::SessionState::Disconnected {
+        // The link broke between the handshake and now: no change will tell us.
+        changed(incarnation, false);
+    }
     loop {
         match state {
             zk::SessionState::Expired | zk::SessionState::Closed => {
@@ -47,12 +51,16 @@ async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::State
         }
         state = states.changed().await;
         let connected = state == zk::SessionState::SyncConnected;
-        incarnation.link.send_modify(|link| *link = Link { epoch: link.epoch + 1, connected, ended: None });
+        changed(incarnation, connected);
         if connected {
             quicken(ports);
             verify_all(incarnation);
         }
     }
+}
+
+fn changed(incarnation: &Incarnation, connected: bool) {
+    incarnation.link.send_modify(|link| *link = Link { epoch: link.epoch + 1, connected, ended: None });
 }
 
 fn quicken(ports: &[u16]) {

@@ -82,6 +82,16 @@ def test_states_are_told_in_order_and_a_short_cut_keeps_the_session(proxy, coord
     wait_for(lambda: states == ["SUSPENDED", "CONNECTED", "CLOSED"], 5, "the news of the end")
 
 
+def test_a_cut_right_after_connecting_is_not_missed(proxy, coordinator):
+    for _ in range(20):
+        zk = coordinator(proxy.connect_string, session_timeout=20)
+        proxy.cut()
+        wait_for(lambda zk=zk: zk.state == "SUSPENDED", 2, "the news of the cut")
+        proxy.heal()
+        wait_for(lambda zk=zk: zk.state == "CONNECTED", 10, "the link")
+        zk.close()
+
+
 def test_after_an_expiry_comes_a_new_session(proxy, coordinator):
     zk = coordinator(proxy.connect_string, session_timeout=1)
     states = []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import sparkeeper
 from proxy import Proxy
+from sparkeeper.exceptions import CommitUnknown
 from sparkeeper.spark.steps import Step
 from tables import ids, leftovers, settle
+from waiting import wait_for
 from wire import Op
 
 
@@ -74,6 +78,58 @@ def test_the_reply_to_an_abort_is_dropped(spark, zk, through, proxy, tmp_path):
     assert drops[0].is_set()
     assert ids(spark, table) == list(range(100))
     assert leftovers(zk, table) == []
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_the_ensemble_stays_away_during_the_commit(spark, zk, proxy, namespace, tmp_path, *, landed):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+
+    def part(step):
+        if step is Step.PROPOSED and landed:
+            proxy.drop_reply(lambda request: request.op == Op.MULTI and b"COMMITTED" in request.body, stay_down=True)
+        elif step is Step.PROPOSED:
+            proxy.cut()
+
+    with (
+        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1) as through,
+        pytest.raises(CommitUnknown, match="same job_id"),
+    ):
+        through.write(spark.range(100, 200)).job_id("j").on_step(part).save(str(table))
+    assert ids(spark, table) == list(range(100))
+    proxy.heal()
+    assert zk.write(spark.range(100, 200)).job_id("j").save(str(table)).replayed is landed
+    assert ids(spark, table) == list(range(200))
+    settle(spark, zk, table)
+    assert ids(spark, table) == list(range(200))
+
+
+def test_a_lock_lost_after_the_commit_landed_is_no_refusal(spark, zk, server, namespace, tmp_path):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+    with (
+        Proxy(server.port) as proxy,
+        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1) as through,
+    ):
+        held = through.lock("nightly").acquire(10)
+
+        def part(step):
+            # The session expires while nobody answers, and the lock goes with it.
+            if step is Step.PROPOSED:
+                commit = proxy.drop_reply(
+                    lambda request: request.op == Op.MULTI and b"COMMITTED" in request.body, stay_down=True
+                )
+                threading.Thread(target=heal, args=(commit,)).start()
+
+        def heal(commit):
+            assert commit.wait(30)
+            wait_for(lambda: held.state == "LOST", 30, "the lock to be lost")
+            proxy.heal()
+
+        commit = through.write(spark.range(100, 200)).guard(held).on_step(part).save(str(table))
+    assert commit.version == 2
+    assert ids(spark, table) == list(range(200))
+    settle(spark, zk, table)
 
 
 def test_the_link_is_cut_and_heals_around_the_commit(spark, zk, through, proxy, tmp_path):

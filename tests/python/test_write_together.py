@@ -51,15 +51,17 @@ def test_readers_in_a_commit_storm(spark, zk, tmp_path, drivers):
     failures: list[str] = []
     over = threading.Event()
 
-    def read() -> None:
+    def look(read) -> None:
         seen: set[int] = set()
         while not over.is_set() and not failures:
-            now = ids(spark, table)
+            now = read()
             if len(now) != len(set(now)) or not seen <= set(now) or len(now) % rows:
                 failures.append(f"{len(now)} rows after {len(seen)}")
             seen = set(now)
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
+    handle = zk.table(spark, str(table))
+    ways = [lambda: ids(spark, table), lambda: [row.id for row in handle.read().collect()]]
+    readers = [threading.Thread(target=look, args=(way,)) for way in ways]
     for reader in readers:
         reader.start()
     for driver in drivers[:3]:
@@ -73,3 +75,35 @@ def test_readers_in_a_commit_storm(spark, zk, tmp_path, drivers):
     assert ids(spark, table) == list(range(3 * jobs * rows))
     assert transactions(zk, table) == []
     assert leftovers(zk, table) == []
+
+
+def test_appends_beside_overwrites_have_a_serial_order(spark, zk, tmp_path, drivers):
+    table = tmp_path / "t"
+    jobs, rows = 6, 10
+    zk.write(spark.range(0)).save(str(table))
+    for at, driver in enumerate(drivers[:2]):
+        driver.tell("append_jobs", path=str(table), first=at * jobs, count=jobs, rows=rows)
+    overwrites = 0
+    for blind in (False, True, False, True):
+        first = 1000 + overwrites * rows
+        answer = drivers[2].ask("write", path=str(table), rows=[first, first + rows], mode="overwrite", blind=blind)
+        assert answer.get("error", "CommitConflict") == "CommitConflict", answer
+        assert not (blind and "error" in answer), answer
+        overwrites += "version" in answer
+    for driver in drivers[:2]:
+        for _ in range(jobs + 1):
+            assert "error" not in driver.answer()
+    handle = zk.table(spark, str(table))
+    history = handle.history()
+    assert len(history) == 1 + 2 * jobs + overwrites
+    expected: set[int] = set()
+    seen = 0
+    for entry in history:
+        if entry.operation == "overwrite":
+            expected, seen = set(range(1000 + seen * rows, 1000 + (seen + 1) * rows)), seen + 1
+        elif entry.job_id.startswith("job-"):
+            job = int(entry.job_id.removeprefix("job-"))
+            expected |= set(range(job * rows, (job + 1) * rows))
+        assert {row.id for row in handle.read(entry.version).collect()} == expected, entry
+    assert set(ids(spark, table)) == expected
+    settle(spark, zk, table)

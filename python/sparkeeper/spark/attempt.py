@@ -6,7 +6,6 @@ and nothing after it can undo it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from dataclasses import dataclass
@@ -77,12 +76,9 @@ def write(request: Request) -> Commit:
         # Its files may be live: they stay, and whoever writes next settles it.
         raise
     except BaseException as error:
-        _give_up(request, attempt, error)
-        other = ledger.job(request.job_id) if isinstance(error, CommitConflict) else None
-        if other is None:
+        won, done = _give_up(request, ledger, attempt, error)
+        if done is None or not isinstance(error, Exception):
             raise
-        # The unseen commit was made by another run of this very job.
-        return _commit(other, replayed=True)
     _settle(request, ledger, attempt, done, won=won)
     return _commit(done, replayed=not won)
 
@@ -118,11 +114,7 @@ def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed,
             request.on_step(Step.COMMITTED)
         publish(request.files, ledger, attempt.chain(), done.manifest)
         request.on_step(Step.PUBLISHED)
-        if won:
-            request.files.delete_tree(names.staging(attempt.id))
-        elif attempt.abort() is None:
-            roll_back(request.files, attempt.id)
-        attempt.forget()
+        _tidy(request, attempt, done if won else None)
         request.on_step(Step.CLEANED)
     except (OSError, SparkeeperError) as error:
         _log.warning(
@@ -134,20 +126,38 @@ def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed,
         )
 
 
-def _give_up(request: Request, attempt: Attempt, error: BaseException) -> None:
-    """Roll back, and raise `Fenced` where that is why it failed: a deposed writer's files vanish, its base moves."""
-    fenced: Fenced | None = None
+def _give_up(request: Request, ledger: Ledger, attempt: Attempt, error: BaseException) -> tuple[bool, Committed | None]:
+    """Roll back, unless the commit was made after all: by this attempt (True), or by another run of its job (False).
+
+    Raises:
+        Fenced: That is why it failed: a deposed writer's files vanish under it, and its base moves.
+    """
     try:
-        if isinstance(error, Exception) and not isinstance(error, Fenced):
-            with contextlib.suppress(ConnectionError):
-                fenced = _deposed(attempt)
-        if attempt.abort() is None:
-            roll_back(request.files, attempt.id)
-        attempt.forget()
+        fenced = _deposed(attempt) if isinstance(error, Exception) and not isinstance(error, Fenced) else None
+        done = _tidy(request, attempt, None)
+        if done is not None:
+            return True, done
+        other = ledger.job(request.job_id) if isinstance(error, CommitConflict) else None
     except (OSError, SparkeeperError) as trouble:
         _log.warning("job '%s': rolling back failed: %s; the next write or recover() does it", request.job_id, trouble)
+        return False, None
     if fenced is not None:
         raise fenced from error
+    return False, other
+
+
+def _tidy(request: Request, attempt: Attempt, done: Committed | None) -> Committed | None:
+    """Take away what the attempt leaves, and return its commit.
+
+    Where that is not known it is first made sure that there is none, and never will be.
+    """
+    done = done or attempt.abort()
+    if done is None:
+        roll_back(request.files, attempt.id)
+    else:
+        request.files.delete_tree(names.staging(attempt.id))
+    attempt.forget()
+    return done
 
 
 def _deposed(attempt: Attempt) -> Fenced | None:

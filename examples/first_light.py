@@ -112,7 +112,7 @@ def chapter_resource(zk: sparkeeper.Coordinator, folder: Path, summary: Summary)
         with working(f"two jobs book {BOOKINGS} seats each, {what}"):
             jobs = [start_job("book", str(ledger), str(BOOKINGS), *connect) for _ in range(2)]
             failed = sum(job.wait(JOB_TIMEOUT) != 0 for job in jobs)
-        booked = int(ledger.read_text() or "0")
+        booked = int(ledger.read_text())
         found.append(f"{booked} of {2 * BOOKINGS}" + (f", {failed} of 2 jobs failed" if failed else ""))
     say(f"seats in the ledger afterwards: without [red]{found[0]}[/], with [green]{found[1]}[/]")
     summary.add("seats booked by two jobs at once", *found)

@@ -8,6 +8,7 @@ Without CONNECT each does it as plain Python, or plain Spark, would.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -19,8 +20,10 @@ def book(ledger: str, times: str, connect: str | None = None) -> None:
     with sparkeeper.connect(connect, namespace="demo") if connect else contextlib.nullcontext() as zk:
         for _ in range(int(times)):
             with zk.lock("ledger", timeout=60) if zk else contextlib.nullcontext():
-                seats = int(Path(ledger).read_text() or "0")
-                Path(ledger).write_text(str(seats + 1))
+                seats = int(Path(ledger).read_text())
+                turned = Path(f"{ledger}.{os.getpid()}")
+                turned.write_text(str(seats + 1))
+                turned.replace(ledger)
 
 
 def overwrite(path: str, source: str, connect: str | None = None) -> None:

@@ -143,7 +143,7 @@ impl Access {
 /// PEM files for TLS; the host name is always checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tls {
-    /// Certificates of the authorities to trust, or the system's when absent.
+    /// Certificates of the authorities to trust; needed.
     pub ca: Option<PathBuf>,
     /// Our certificate, for servers that ask for one.
     pub cert: Option<PathBuf>,
@@ -157,6 +157,9 @@ impl Config {
     /// # Errors
     /// `Config` where no host is named or a port is not a number.
     pub fn parse(connect: &str) -> Result<Self> {
+        if connect.contains("://") {
+            return Err(Error::config(format!("connect string '{connect}': write host:port without a scheme")));
+        }
         let (hosts, chroot) = match connect.find('/') {
             Some(at) => connect.split_at(at),
             None => (connect, ""),
@@ -220,7 +223,7 @@ mod tests {
 
     #[test]
     fn refuses_nonsense() {
-        for connect in ["", ",", "/only/chroot", "h:port", "h:0", "h:99999"] {
+        for connect in ["", ",", "/only/chroot", "zk://h:2181", "h:port", "h:0", "h:99999"] {
             assert!(matches!(Config::parse(connect), Err(Error::Config(_))), "{connect:?}");
         }
     }

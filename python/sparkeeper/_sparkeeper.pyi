@@ -426,7 +426,7 @@ class Coordinator:
 
         Args:
             path: Where its contenders line up.
-            timeout: How long `with` waits: seconds or timedelta; None waits for ever.
+            timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
             owner: Who we say we are; the coordinator's owner by default.
         """
     @property
@@ -705,8 +705,8 @@ class Lock:
         Waits for the lock.
 
         Args:
-            timeout: Seconds or timedelta, the total over everything, reconnects included. 0 tries
-                once, None waits for ever.
+            timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
+                by default. 0 tries once; without either it waits for ever.
 
         Returns:
             The held lock. It stands until it is released or lost, also when this object is dropped.

@@ -151,8 +151,10 @@ def _identities(auth: tuple[str, str] | Sequence[tuple[str, str]] | str | None) 
             return [(scheme, credential)]
         case (str(scheme), str(credential)):
             return [(scheme, credential)]
-        case _:
+        case _ if all(isinstance(pair, tuple) and len(pair) == 2 for pair in auth):  # noqa: PLR2004 - a pair
             return [(str(scheme), str(credential)) for scheme, credential in auth]
+        case _:
+            raise ConfigError('auth: give ("digest", "user:password"), or several such pairs')
 
 
 def _tls(lookup: Lookup) -> Tls | None:
@@ -163,6 +165,8 @@ def _tls(lookup: Lookup) -> Tls | None:
 def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None] | None:
     if tls is None:
         return None
+    if not isinstance(tls, Tls):
+        raise ConfigError(f"tls={tls!r}: give sparkeeper.Tls(ca=..., cert=..., key=...)")
     ca, cert, key = (None if path is None else os.fspath(path) for path in (tls.ca, tls.cert, tls.key))
     return ca, cert, key
 

@@ -14,7 +14,7 @@ class Tls:
     """PEM files for connections to the servers. The host name is always checked.
 
     Attributes:
-        ca: Certificates of the authorities to trust; the system's when absent.
+        ca: Certificates of the authorities that signed the servers'; needed.
         cert: Our certificate, for servers that ask for one; it goes with `key`.
         key: Our private key.
     """

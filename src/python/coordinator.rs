@@ -206,7 +206,7 @@ impl Coordinator {
     ///
     /// Args:
     ///     path: Where its contenders line up.
-    ///     timeout: How long `with` waits: seconds or timedelta; None waits for ever.
+    ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
     ///     owner: Who we say we are; the coordinator's owner by default.
     #[pyo3(signature = (path, *, timeout=None, owner=None))]
     fn lock(&self, py: Python<'_>, path: String, timeout: Option<Seconds>, owner: Option<String>) -> PyResult<Lock> {

@@ -99,8 +99,8 @@ impl Lock {
     /// Waits for the lock.
     ///
     /// Args:
-    ///     timeout: Seconds or timedelta, the total over everything, reconnects included. 0 tries
-    ///         once, None waits for ever.
+    ///     timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
+    ///         by default. 0 tries once; without either it waits for ever.
     ///
     /// Returns:
     ///     The held lock. It stands until it is released or lost, also when this object is dropped.
@@ -110,14 +110,14 @@ impl Lock {
     ///     Closed: The coordinator was closed meanwhile.
     #[pyo3(signature = (timeout=None))]
     fn acquire(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Held> {
-        let timeout = self::timeout(py, timeout)?;
+        let timeout = self::timeout(py, timeout)?.or(self.timeout);
         block_on(py, self.handle.clone().acquire(task::thread(), timeout)).map(Held::arrived)
     }
 
     /// As `acquire`, to be awaited. Cancelling leaves nothing behind.
     #[pyo3(signature = (timeout=None))]
     fn acquire_async<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Awaitable<'py, Held>> {
-        let timeout = self::timeout(py, timeout)?;
+        let timeout = self::timeout(py, timeout)?.or(self.timeout);
         awaitable_grant(py, self.handle.clone().acquire(task::task(py)?, timeout))
     }
 

@@ -1,5 +1,6 @@
 //! The coordinator's arguments, from Python and back.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use pyo3::types::PyDict;
 
 use super::errors::raise;
 use crate::config::{Access, Auth, Config, Secret, Tls};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// What is sensible; the server narrows it further.
+const SESSION_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 
 /// Authorities, certificate, key.
 pub(super) type TlsFiles = (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>);
@@ -32,6 +36,10 @@ impl Settings<'_> {
         self.namespace.trim_matches('/').clone_into(&mut config.namespace);
         config.acl = Access::parse(self.acl)?;
         config.session_timeout = self.session_timeout.unwrap_or(config.session_timeout);
+        if !SESSION_TIMEOUTS.contains(&config.session_timeout) {
+            let asked = config.session_timeout;
+            return Err(Error::config(format!("session_timeout {asked:?}: give seconds, from 0.1 to 86400")));
+        }
         config.owner = self.owner.unwrap_or(config.owner);
         config.tls = self.tls.map(|(ca, cert, key)| Tls { ca, cert, key });
         let identity = |(scheme, credential): (String, String)| Auth { scheme, credential: Secret::parse(&credential) };

@@ -256,7 +256,10 @@ impl Held {
     /// `NotOwner` where this very acquisition was released before.
     pub fn release(&self) -> Result<Release> {
         if self.released.swap(true, Ordering::AcqRel) {
-            return Err(self.lock.not_owner());
+            return Err(Error::not_owner(format!(
+                "lock '{}': this acquisition was released before; release each once",
+                self.lock.name()
+            )));
         }
         let mut holds = self.lock.holds();
         match holds.get_mut(&self.holder) {

@@ -39,8 +39,13 @@ pub(super) async fn open(config: &Config) -> Result<Opened> {
     match tokio::time::timeout(patience.min(config.session_timeout), connecting).await {
         Ok(Ok(client)) => Ok(Opened { client, sent }),
         Ok(Err(error)) => Err(Error::from_client(&error, "connect to", &config.hosts)),
-        Err(_) => Err(Error::from_client(&zk::Error::Timeout, "connect to", &config.hosts)),
+        Err(_) => Err(nobody(config)),
     }
+}
+
+/// Nobody answered in time.
+pub(super) fn nobody(config: &Config) -> Error {
+    Error::from_client(&zk::Error::Timeout, "connect to", &config.hosts)
 }
 
 /// The hosts as the library gets them: each many times.
@@ -61,6 +66,8 @@ fn connector(config: &Config) -> Result<zk::Connector> {
                 .split_once(':')
                 .ok_or_else(|| Error::config("auth: a sasl credential is written user:password"))?;
             connector = connector.with_sasl(zk::SaslOptions::digest_md5(user.to_owned(), password.to_owned()));
+        } else if auth.scheme == "digest" && !credential.contains(':') {
+            return Err(Error::config("auth: a digest credential is written user:password"));
         } else {
             connector = connector.with_auth(&auth.scheme, credential.as_bytes());
         }
@@ -73,10 +80,12 @@ fn connector(config: &Config) -> Result<zk::Connector> {
 
 fn tls_options(tls: &Tls) -> Result<zk::TlsOptions> {
     let wrong = |error: zk::Error| Error::config(format!("tls: {error}"));
-    let mut options = zk::TlsOptions::new();
-    if let Some(ca) = &tls.ca {
-        options = options.with_pem_ca(&pem(ca)?).map_err(wrong)?;
-    }
+    let Some(ca) = &tls.ca else {
+        return Err(Error::config(
+            "tls: give ca, the PEM file of the authorities that signed the servers' certificates",
+        ));
+    };
+    let mut options = zk::TlsOptions::new().with_pem_ca(&pem(ca)?).map_err(wrong)?;
     match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => options = options.with_pem_identity(&pem(cert)?, &pem(key)?).map_err(wrong)?,
         (None, None) => {}

@@ -48,9 +48,12 @@ impl Session {
     pub async fn open(config: Config, timeout: Option<Duration>) -> Result<Self> {
         let namespace = config.prefix()?;
         let deadline = Deadline::after(Some(timeout.unwrap_or_default()));
+        let total = Deadline::after(timeout.filter(|timeout| !timeout.is_zero()));
         let mut delays = delays();
         let opened = loop {
-            match connect::open(&config).await {
+            // On the heap: a handshake is some twenty kilobytes of state, and every caller would carry it.
+            let opened = total.bound(Box::pin(connect::open(&config))).await;
+            match opened.unwrap_or_else(|| Err(connect::nobody(&config))) {
                 Err(Error::ConnectionLost(_)) if !deadline.passed() => {
                     let pause = tokio::time::sleep(delays.next().unwrap_or_default());
                     deadline.bound(pause).await;

@@ -143,6 +143,9 @@ impl Session {
     /// `NoNode`, `BadVersion`, `Server` where it has children; the guard's own where it is lost;
     /// `ConnectionLost` where it is unknown whether it was deleted.
     pub async fn delete(&self, path: &str, version: Option<i32>, recursive: bool, guards: &[&Grant]) -> Result<()> {
+        if self.absolute(path)? == "/" {
+            return Err(Error::invalid_path("delete '/': the root cannot be deleted; name what is below it"));
+        }
         if recursive {
             // Children before parents; a node made meanwhile shows as a refusal of its parent.
             let mut order = vec![path.trim_end_matches('/').to_owned()];

@@ -116,7 +116,7 @@ def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed,
         request.on_step(Step.PUBLISHED)
         _tidy(request, attempt, done if won else None)
         request.on_step(Step.CLEANED)
-    except (OSError, SparkeeperError) as error:
+    except Exception as error:  # noqa: BLE001 - a callback's too
         _log.warning(
             "job '%s' is committed as version %d of %s, and tidying up failed: %s; the next write or recover() does it",
             request.job_id,

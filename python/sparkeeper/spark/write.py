@@ -12,7 +12,7 @@ from sparkeeper.spark.staging import Output
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import DataFrame
     from typing_extensions import Self
@@ -59,9 +59,12 @@ class Write:
         self._mode = name
         return self
 
-    def partitionBy(self, *columns: str) -> Self:  # noqa: N802 - Spark's own name
-        """Set the columns whose values become directories, outermost first."""
-        self._partition_by = columns
+    def partitionBy(self, *columns: str | Sequence[str]) -> Self:  # noqa: N802 - Spark's own name
+        """Set the columns whose values become directories, outermost first; one by one or as a list, as in Spark."""
+        given = columns[0] if len(columns) == 1 and not isinstance(columns[0], str) else columns
+        if not all(isinstance(column, str) for column in given):
+            raise ConfigError(f"partitionBy{columns!r}: give names of columns, or one list of them")
+        self._partition_by = tuple(str(column) for column in given)
         return self
 
     def option(self, key: str, value: str | float | bool) -> Self:  # noqa: FBT001 - as Spark's own

@@ -34,6 +34,7 @@ check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its featu
 	cargo clippy --all-targets --profile $(PROFILE) -- -D warnings
 	cargo clippy --all-targets --profile $(PROFILE) --features python -- -D warnings
 	! cargo tree --edges normal,dev | grep -q pyo3
+	! git grep -n '@@[A-Z]' -- '*.md'
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

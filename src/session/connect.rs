@@ -80,16 +80,19 @@ fn connector(config: &Config) -> Result<zk::Connector> {
 
 fn tls_options(tls: &Tls) -> Result<zk::TlsOptions> {
     let wrong = |error: zk::Error| Error::config(format!("tls: {error}"));
+    let identity = match (&tls.cert, &tls.key) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        _ => return Err(Error::config("tls: cert and key go together; give both or neither")),
+    };
     let Some(ca) = &tls.ca else {
         return Err(Error::config(
             "tls: give ca, the PEM file of the authorities that signed the servers' certificates",
         ));
     };
     let mut options = zk::TlsOptions::new().with_pem_ca(&pem(ca)?).map_err(wrong)?;
-    match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => options = options.with_pem_identity(&pem(cert)?, &pem(key)?).map_err(wrong)?,
-        (None, None) => {}
-        _ => return Err(Error::config("tls: cert and key go together; give both or neither")),
+    if let Some((cert, key)) = identity {
+        options = options.with_pem_identity(&pem(cert)?, &pem(key)?).map_err(wrong)?;
     }
     Ok(options)
 }

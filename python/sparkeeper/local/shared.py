@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,21 +51,21 @@ _SLACK = 5.0
 
 
 class _Membership:
-    """This process's place among the users: one lock, counted."""
+    """This process's places among the users: one lock for each state folder it was ever told, counted."""
 
     mutex: threading.Lock
-    lock: int | None
-    count: int
+    locks: dict[Path, int]
+    counts: Counter[Path]
 
     def __init__(self) -> None:
         """Begin as no user."""
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew in a forked child; the parent's descriptor stays open there, so the child is a user at once."""
+        """Begin anew in a forked child; the parent's descriptors stay open there, so the child is a user at once."""
         self.mutex = threading.Lock()
-        self.lock = None
-        self.count = 0
+        self.locks = {}
+        self.counts = Counter()
 
 
 _membership = _Membership()
@@ -74,9 +75,10 @@ os.register_at_fork(after_in_child=_membership.reset)
 class SharedServer:
     """A reference to the shared server; it is released by `release`, by `with`, or by the end of the process."""
 
-    def __init__(self, card: ServerCard) -> None:
-        """Wrap what the supervisor published; use `shared_server()` to get one."""
+    def __init__(self, card: ServerCard, folder: Path) -> None:
+        """Wrap what the supervisor of a state folder published; use `shared_server()` to get one."""
         self._card = card
+        self._folder = folder
         self._owner: int | None = os.getpid()
 
     def __enter__(self) -> Self:
@@ -129,7 +131,7 @@ class SharedServer:
             if self._owner != os.getpid():
                 return
             self._owner = None
-            _leave()
+            _leave(self._folder)
 
 
 def shared_server(*, jars: str | os.PathLike[str] | None = None, timeout: float = 60.0) -> SharedServer:
@@ -148,25 +150,24 @@ def shared_server(*, jars: str | os.PathLike[str] | None = None, timeout: float 
     with _membership.mutex:
         _join(state, deadline)
         try:
-            return SharedServer(_find_or_start(state, jars, deadline))
+            return SharedServer(_find_or_start(state, jars, deadline), state.root)
         except BaseException:
-            _leave()
+            _leave(state.root)
             raise
 
 
 def _join(state: StateFolder, deadline: float) -> None:
-    if _membership.lock is None:
+    if state.root not in _membership.locks:
         # Held exclusively while a deserted server stops: a newcomer waits for the end of that.
-        _membership.lock = _acquire(state.users, deadline, shared=True)
-    _membership.count += 1
+        _membership.locks[state.root] = _acquire(state.users, deadline, shared=True)
+    _membership.counts[state.root] += 1
 
 
-def _leave() -> None:
-    _membership.count -= 1
-    if _membership.count == 0 and _membership.lock is not None:
+def _leave(folder: Path) -> None:
+    _membership.counts[folder] -= 1
+    if _membership.counts[folder] == 0:
         # Closed and not unlocked: forked children share this lock and still count.
-        os.close(_membership.lock)
-        _membership.lock = None
+        os.close(_membership.locks.pop(folder))
 
 
 def _find_or_start(state: StateFolder, jars: str | os.PathLike[str] | None, deadline: float) -> ServerCard:

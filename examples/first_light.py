@@ -152,7 +152,7 @@ def chapter_crash(
         f"afterwards: {readable(spark, ours)}, {moved / known:.0f} minutes later each, "
         f"{versions} versions, {leftovers} files left over"
     )
-    summary.add("the job run again", "needs its input, and luck", f"{moved / known:.0f} minutes later, {rows:,} rows")
+    summary.add("the killed job, run again", "not tried", f"{moved / known:.0f} minutes later, {rows:,} rows")
 
 
 def sizes(df: DataFrame, partitions: int) -> list[int]:

@@ -55,6 +55,7 @@ async fn a_cancelled_acquire_leaves_nothing_wherever_it_is_cancelled() {
     for step in 0..40 {
         let waiting = lock(&two, "lock", "two");
         let task = tokio::spawn(async move { waiting.acquire(ME, None).await.map(drop) });
+        // The moment of the cancel is what is tried: from before the first request to long after the last reply.
         tokio::time::sleep(Duration::from_micros(500 * step)).await;
         task.abort();
     }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparkeeper.coordinator import Coordinator
-
-if TYPE_CHECKING:
-    from sparkeeper import _sparkeeper
 
 
 def coordinator(settings: dict[str, Any]) -> Coordinator:
@@ -15,6 +12,6 @@ def coordinator(settings: dict[str, Any]) -> Coordinator:
     return Coordinator(**settings)
 
 
-def lock(settings: dict[str, Any], path: str, timeout: float | None, owner: str | None) -> _sparkeeper.Lock:
-    """Return a lock handle whose coordinator connects on first use."""
-    return coordinator(settings).lock(path, timeout=timeout, owner=owner)
+def handle(settings: dict[str, Any], factory: str, path: str, keywords: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return what the coordinator's method `factory` makes, on a coordinator that connects on first use."""
+    return getattr(coordinator(settings), factory)(path, **keywords)

@@ -354,7 +354,7 @@ class Coordinator:
             ephemeral: It goes with the session.
             sequence: The server appends ten digits that grow.
             parents: Make missing parents.
-            guard: A held lock; the node is made only while it stands.
+            guard: Something held, such as a lock; the node is made only while it stands.
 
         Raises:
             NodeExists: There is one.
@@ -387,7 +387,7 @@ class Coordinator:
             path: The node.
             version: Delete only where the node has this version.
             recursive: Everything below it first, not in one step.
-            guard: A held lock; the node is deleted only while it stands.
+            guard: Something held, such as a lock; the node is deleted only while it stands.
 
         Raises:
             NoNode: There is no such node.
@@ -429,6 +429,10 @@ class Coordinator:
             timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
             owner: Who we say we are; the coordinator's owner by default.
         """
+    def metrics(self, /) -> dict[str, PathMetrics]:
+        """
+        Counters of every path that something was acquired at through this coordinator, sorted by path.
+        """
     @property
     def namespace(self, /) -> str:
         """
@@ -458,7 +462,7 @@ class Coordinator:
             path: The node.
             data: At most 1 MiB, less the path.
             version: Write only where the node has this version.
-            guard: A held lock; the write lands only while it stands.
+            guard: Something held, such as a lock; the write lands only while it stands.
 
         Raises:
             NoNode: There is no such node.
@@ -566,7 +570,7 @@ class Ledger:
 
         Args:
             order: JSON: job_id, operation, blind, shape, parameters, writer.
-            guard: A held lock that must stand for the commit to land.
+            guard: Something held, such as a lock, that must stand for the commit to land.
         """
     def forget(self, /, tx: str) -> None:
         """
@@ -698,7 +702,7 @@ class Lock:
     ) -> Awaitable[None]: ...
     def __enter__(self, /) -> Held: ...
     def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
-    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, float | None, str | None]]: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
     def __repr__(self, /) -> str: ...
     def acquire(self, /, timeout: float | timedelta | None = None) -> Held:
         """
@@ -742,6 +746,60 @@ class Lock:
     def try_acquire_async(self, /) -> Awaitable[Held | None]:
         """
         As `try_acquire`, to be awaited.
+        """
+
+@final
+class PathMetrics:
+    """
+    What happened to one path through this coordinator, expiries of its session included.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def acquired(self, /) -> int:
+        """
+        Grants so far.
+        """
+    @property
+    def fenced_writes(self, /) -> int:
+        """
+        Writes refused because the grant that guarded them stood no more.
+        """
+    @property
+    def held(self, /) -> int:
+        """
+        Grants that stand now: acquired less released.
+        """
+    @property
+    def hold_seconds(self, /) -> float:
+        """
+        Seconds between the grant and its end, over all that ended.
+        """
+    @property
+    def longest_hold_seconds(self, /) -> float:
+        """
+        The longest of these.
+        """
+    @property
+    def longest_wait_seconds(self, /) -> float:
+        """
+        The longest of these.
+        """
+    @property
+    def lost(self, /) -> int:
+        """
+        Grants that ended by a loss.
+        """
+    @property
+    def released(self, /) -> int:
+        """
+        Grants that ended, by a release or by a loss.
+        """
+    @property
+    def wait_seconds(self, /) -> float:
+        """
+        Seconds between asking and the grant, over all grants.
         """
 
 @final
@@ -850,6 +908,7 @@ __all__ = [
     "Ledger",
     "Location",
     "Lock",
+    "PathMetrics",
     "Stat",
     "assign_weighted",
     "final_name",

@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 use super::attempt::Attempt;
 use super::coordinator::Coordinator;
 use super::errors::raise;
-use super::lock::Held;
+use super::guard::{Guard, grants};
 use super::runtime::block_on;
 use super::seconds::Seconds;
 use crate::commit::identity::Directory;
@@ -198,17 +198,17 @@ impl Ledger {
     ///
     /// Args:
     ///     order: JSON: job_id, operation, blind, shape, parameters, writer.
-    ///     guard: A held lock that must stand for the commit to land.
+    ///     guard: Something held, such as a lock, that must stand for the commit to land.
     #[pyo3(signature = (order, *, guard=None))]
     fn begin(
         &self,
         py: Python<'_>,
         order: &str,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<(Option<Attempt>, Option<Committed>)> {
         let order = serde_json::from_str::<Order>(order);
         let order = order.map_err(|error| raise(py, &Error::config(format!("write: {error}"))))?;
-        let guards = guard.map(|held| held.get().grant().clone()).into_iter().collect();
+        let guards = grants(guard.as_ref());
         Ok(match block_on(py, Transaction::begin(&self.0.table, &self.0.head, order, guards))? {
             Begun::Fresh(transaction) => (Some(Attempt::new(*transaction)), None),
             Begun::Replayed(done) => (None, Some(done.into())),

@@ -10,8 +10,8 @@ use pyo3::types::PyBytes;
 use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::callbacks;
 use super::errors::raise;
+use super::guard::{Guard, grants};
 use super::link::Link;
-use super::lock::{Held, Lock};
 use super::runtime::{block_on, core};
 use super::seconds::{Seconds, timeout};
 use super::settings::{self, Settings};
@@ -38,19 +38,18 @@ impl<'py> IntoPyObject<'py> for Bytes {
     }
 }
 
-/// A held lock whose grant must stand for a write to land.
-type Guard = Option<Arc<Grant>>;
-
-fn guard(held: Option<&Bound<'_, Held>>) -> Guard {
-    held.map(|held| held.get().grant().clone())
-}
-
 async fn get(link: Link, path: String) -> Result<(Bytes, Stat)> {
     let (data, stat) = link.session().await?.get(&path).await?;
     Ok((Bytes(data), stat.into()))
 }
 
-async fn set(link: Link, path: String, data: PyBackedBytes, version: Option<i32>, guard: Guard) -> Result<Stat> {
+async fn set(
+    link: Link,
+    path: String,
+    data: PyBackedBytes,
+    version: Option<i32>,
+    guard: Vec<Arc<Grant>>,
+) -> Result<Stat> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
     Ok(link.session().await?.set(&path, &data, version, &guards).await?.into())
 }
@@ -61,13 +60,19 @@ async fn create(
     data: Option<PyBackedBytes>,
     kind: CreateKind,
     parents: bool,
-    guard: Guard,
+    guard: Vec<Arc<Grant>>,
 ) -> Result<String> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
     link.session().await?.create(&path, data.as_deref().unwrap_or_default(), kind, parents, &guards).await
 }
 
-async fn delete(link: Link, path: String, version: Option<i32>, recursive: bool, guard: Guard) -> Result<Nothing> {
+async fn delete(
+    link: Link,
+    path: String,
+    version: Option<i32>,
+    recursive: bool,
+    guard: Vec<Arc<Grant>>,
+) -> Result<Nothing> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
     link.session().await?.delete(&path, version, recursive, &guards).await?;
     Ok(Nothing)
@@ -202,18 +207,6 @@ impl Coordinator {
         awaitable(py, close(self.0.clone()))
     }
 
-    /// A lock at `path`.
-    ///
-    /// Args:
-    ///     path: Where its contenders line up.
-    ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
-    ///     owner: Who we say we are; the coordinator's owner by default.
-    #[pyo3(signature = (path, *, timeout=None, owner=None))]
-    fn lock(&self, py: Python<'_>, path: String, timeout: Option<Seconds>, owner: Option<String>) -> PyResult<Lock> {
-        let timeout = self::timeout(py, timeout)?;
-        Lock::new(self.0.clone(), path, timeout, owner).map_err(|error| raise(py, &error))
-    }
-
     /// A node's data and stat.
     ///
     /// Raises:
@@ -233,7 +226,7 @@ impl Coordinator {
     ///     path: The node.
     ///     data: At most 1 MiB, less the path.
     ///     version: Write only where the node has this version.
-    ///     guard: A held lock; the write lands only while it stands.
+    ///     guard: Something held, such as a lock; the write lands only while it stands.
     ///
     /// Raises:
     ///     NoNode: There is no such node.
@@ -248,9 +241,9 @@ impl Coordinator {
         path: String,
         data: PyBackedBytes,
         version: Option<i32>,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<Stat> {
-        block_on(py, set(self.0.clone(), path, data, version, self::guard(guard)))
+        block_on(py, set(self.0.clone(), path, data, version, grants(guard.as_ref())))
     }
 
     /// As `set`, to be awaited.
@@ -261,9 +254,9 @@ impl Coordinator {
         path: String,
         data: PyBackedBytes,
         version: Option<i32>,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Stat>> {
-        awaitable(py, set(self.0.clone(), path, data, version, self::guard(guard)))
+        awaitable(py, set(self.0.clone(), path, data, version, grants(guard.as_ref())))
     }
 
     /// Creates a node and returns its path, which a sequence number ends where asked for.
@@ -274,7 +267,7 @@ impl Coordinator {
     ///     ephemeral: It goes with the session.
     ///     sequence: The server appends ten digits that grow.
     ///     parents: Make missing parents.
-    ///     guard: A held lock; the node is made only while it stands.
+    ///     guard: Something held, such as a lock; the node is made only while it stands.
     ///
     /// Raises:
     ///     NodeExists: There is one.
@@ -292,10 +285,10 @@ impl Coordinator {
         ephemeral: bool,
         sequence: bool,
         parents: bool,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<String> {
         let kind = CreateKind { ephemeral, sequence };
-        block_on(py, create(self.0.clone(), path, data, kind, parents, self::guard(guard)))
+        block_on(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
     }
 
     /// As `create`, to be awaited.
@@ -309,10 +302,10 @@ impl Coordinator {
         ephemeral: bool,
         sequence: bool,
         parents: bool,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, String>> {
         let kind = CreateKind { ephemeral, sequence };
-        awaitable(py, create(self.0.clone(), path, data, kind, parents, self::guard(guard)))
+        awaitable(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
     }
 
     /// Deletes a node.
@@ -321,7 +314,7 @@ impl Coordinator {
     ///     path: The node.
     ///     version: Delete only where the node has this version.
     ///     recursive: Everything below it first, not in one step.
-    ///     guard: A held lock; the node is deleted only while it stands.
+    ///     guard: Something held, such as a lock; the node is deleted only while it stands.
     ///
     /// Raises:
     ///     NoNode: There is no such node.
@@ -335,9 +328,9 @@ impl Coordinator {
         path: String,
         version: Option<i32>,
         recursive: bool,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<Nothing> {
-        block_on(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
+        block_on(py, delete(self.0.clone(), path, version, recursive, grants(guard.as_ref())))
     }
 
     /// As `delete`, to be awaited.
@@ -348,9 +341,9 @@ impl Coordinator {
         path: String,
         version: Option<i32>,
         recursive: bool,
-        guard: Option<&Bound<'_, Held>>,
+        guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, delete(self.0.clone(), path, version, recursive, self::guard(guard)))
+        awaitable(py, delete(self.0.clone(), path, version, recursive, grants(guard.as_ref())))
     }
 
     /// A node's stat, or None where there is no such node.

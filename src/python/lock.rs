@@ -1,25 +1,25 @@
 //! Locks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use tokio::sync::OnceCell;
+use pyo3::types::PyDict;
 
+use super::arrival::Arrival;
 use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
 use super::callbacks;
 use super::contender::Contender;
+use super::coordinator::Coordinator;
 use super::errors::raise;
-use super::link::Link;
+use super::handle::Rebuild;
 use super::runtime::{block_on, core};
 use super::seconds::{Seconds, timeout};
-use super::settings;
 use super::task;
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder};
-use crate::retry::Deadline;
+use crate::session::Session;
 
 /// A handle on the lock at one path; `Coordinator.lock` makes them.
 ///
@@ -31,60 +31,45 @@ pub(super) struct Lock {
     timeout: Option<Duration>,
 }
 
-#[derive(Clone)]
-struct Handle {
-    link: Link,
-    path: String,
-    owner: Option<String>,
-    lock: Arc<OnceCell<recipes::Lock>>,
+/// What a lock is made from: who we say we are.
+type Handle = super::handle::Handle<recipes::Lock, Option<String>>;
+
+async fn acquire(handle: Handle, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+    let (lock, left) = handle.recipe_within("lock", timeout).await?;
+    Ok(Held::new(lock.acquire(holder, left).await?))
 }
 
-impl Handle {
-    async fn lock(&self) -> Result<&recipes::Lock> {
-        let open = || async { recipes::Lock::new(self.link.session().await?, &self.path, self.owner.clone()) };
-        self.lock.get_or_try_init(open).await
-    }
+async fn try_acquire(handle: Handle, holder: Holder) -> Result<Option<Held>> {
+    Ok(handle.recipe().await?.try_acquire(holder).await?.map(Held::new))
+}
 
-    async fn acquire(self, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
-        if self.link.existing().is_some() {
-            return Ok(Held::new(self.lock().await?.acquire(holder, timeout).await?));
-        }
-        // A handle from another process: the total includes its connecting. Zero still tries once.
-        let started = Instant::now();
-        let connecting = Deadline::after(timeout.filter(|timeout| !timeout.is_zero())).bound(self.lock()).await;
-        let lock = connecting.unwrap_or_else(|| Err(self.not_connected(timeout)))?;
-        let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-        Ok(Held::new(lock.acquire(holder, left).await?))
-    }
-
-    async fn try_acquire(self, holder: Holder) -> Result<Option<Held>> {
-        Ok(self.lock().await?.try_acquire(holder).await?.map(Held::new))
-    }
-
-    fn not_connected(&self, timeout: Option<Duration>) -> Error {
-        let (path, after, hosts) = (&self.path, timeout.unwrap_or_default(), &self.link.config().hosts);
-        Error::acquire_timeout(format!(
-            "lock '{path}': not acquired within {after:?}: no server of {hosts} answered; check that the ensemble runs"
-        ))
-    }
-
-    async fn release(self, holder: Holder) -> Result<Nothing> {
-        match self.lock().await?.release(holder) {
-            // The body of a `with` may have released it already.
-            Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn contenders(self) -> Result<Vec<Contender>> {
-        Ok(self.lock().await?.contenders().await?.into_iter().map(Contender::from).collect())
+async fn release(handle: Handle, holder: Holder) -> Result<Nothing> {
+    match handle.recipe().await?.release(holder) {
+        // The body of a `with` may have released it already.
+        Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
+        Err(error) => Err(error),
     }
 }
 
-impl Lock {
-    pub(super) fn new(link: Link, path: String, timeout: Option<Duration>, owner: Option<String>) -> Result<Self> {
-        link.config().prefix()?.absolute(&path)?;
-        Ok(Self { handle: Handle { link, path, owner, lock: Arc::default() }, timeout })
+async fn contenders(handle: Handle) -> Result<Vec<Contender>> {
+    Ok(handle.recipe().await?.contenders().await?.into_iter().map(Contender::from).collect())
+}
+
+#[pymethods]
+impl Coordinator {
+    /// A lock at `path`.
+    ///
+    /// Args:
+    ///     path: Where its contenders line up.
+    ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
+    ///     owner: Who we say we are; the coordinator's owner by default.
+    #[pyo3(signature = (path, *, timeout=None, owner=None))]
+    fn lock(&self, py: Python<'_>, path: String, timeout: Option<Seconds>, owner: Option<String>) -> PyResult<Lock> {
+        let timeout = self::timeout(py, timeout)?;
+        let open =
+            |session: &Session, path: &str, owner: &Option<String>| recipes::Lock::new(session, path, owner.clone());
+        let handle = Handle::new(self.link().clone(), path, owner, open).map_err(|error| raise(py, &error))?;
+        Ok(Lock { handle, timeout })
     }
 }
 
@@ -93,7 +78,7 @@ impl Lock {
     /// The path, as it was given.
     #[getter]
     fn path(&self) -> &str {
-        &self.handle.path
+        self.handle.path()
     }
 
     /// Waits for the lock.
@@ -111,14 +96,14 @@ impl Lock {
     #[pyo3(signature = (timeout=None))]
     fn acquire(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Held> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
-        block_on(py, self.handle.clone().acquire(task::thread(), timeout)).map(Held::arrived)
+        block_on(py, acquire(self.handle.clone(), task::thread(), timeout)).map(Held::arrived)
     }
 
     /// As `acquire`, to be awaited. Cancelling leaves nothing behind.
     #[pyo3(signature = (timeout=None))]
     fn acquire_async<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Awaitable<'py, Held>> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
-        awaitable_grant(py, self.handle.clone().acquire(task::task(py)?, timeout))
+        awaitable_grant(py, acquire(self.handle.clone(), task::task(py)?, timeout))
     }
 
     /// Takes the lock if nobody has it.
@@ -126,26 +111,26 @@ impl Lock {
     /// Returns:
     ///     The held lock, or None when somebody else has it.
     fn try_acquire(&self, py: Python<'_>) -> PyResult<Option<Held>> {
-        Ok(block_on(py, self.handle.clone().try_acquire(task::thread()))?.map(Held::arrived))
+        Ok(block_on(py, try_acquire(self.handle.clone(), task::thread()))?.map(Held::arrived))
     }
 
     /// As `try_acquire`, to be awaited.
     fn try_acquire_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Option<Held>>> {
-        awaitable_grant(py, self.handle.clone().try_acquire(task::task(py)?))
+        awaitable_grant(py, try_acquire(self.handle.clone(), task::task(py)?))
     }
 
     /// Everybody in line: the holder first, then who waits, in order of arrival.
     fn contenders(&self, py: Python<'_>) -> PyResult<Vec<Contender>> {
-        block_on(py, self.handle.clone().contenders())
+        block_on(py, contenders(self.handle.clone()))
     }
 
     /// As `contenders`, to be awaited.
     fn contenders_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Vec<Contender>>> {
-        awaitable(py, self.handle.clone().contenders())
+        awaitable(py, contenders(self.handle.clone()))
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Held> {
-        block_on(py, self.handle.clone().acquire(task::thread(), self.timeout)).map(Held::arrived)
+        block_on(py, acquire(self.handle.clone(), task::thread(), self.timeout)).map(Held::arrived)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -156,11 +141,11 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
-        block_on(py, self.handle.clone().release(task::thread()))
+        block_on(py, release(self.handle.clone(), task::thread()))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Held>> {
-        awaitable_grant(py, self.handle.clone().acquire(task::task(py)?, self.timeout))
+        awaitable_grant(py, acquire(self.handle.clone(), task::task(py)?, self.timeout))
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -171,26 +156,22 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, self.handle.clone().release(task::task(py)?))
+        awaitable(py, release(self.handle.clone(), task::task(py)?))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {
-        let rebuild = py.import("sparkeeper._rebuild")?.getattr("lock")?;
-        let Handle { link, path, owner, .. } = &self.handle;
-        let settings = settings::portable(py, link.config())?;
-        let timeout = self.timeout.map(|timeout| timeout.as_secs_f64());
-        Ok((rebuild, (settings, path.clone(), timeout, owner.clone())))
+        let keywords = PyDict::new(py);
+        keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
+        keywords.set_item("owner", self.handle.settings())?;
+        self.handle.reduce(py, "lock", keywords)
     }
 
     fn __repr__(&self) -> String {
-        let held = self.handle.lock.get().and_then(|lock| lock.state(task::thread()));
+        let held = self.handle.existing().and_then(|lock| lock.state(task::thread()));
         let state = held.map_or("not held by this thread", state_name);
-        format!("<Lock '{}' {state}>", self.handle.path)
+        format!("<Lock '{}' {state}>", self.handle.path())
     }
 }
-
-/// The function that makes an equal handle, and its arguments.
-type Rebuild<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>, String, Option<f64>, Option<String>));
 
 /// A held lock: what `acquire` returns and `with` binds.
 ///
@@ -198,17 +179,16 @@ type Rebuild<'py> = (Bound<'py, PyAny>, (Bound<'py, PyAny>, String, Option<f64>,
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct Held {
     held: recipes::Held,
-    /// Whether the caller has it. What never arrives, as when its task was cancelled meanwhile, gives itself back.
-    arrived: AtomicBool,
+    arrival: Arrival,
 }
 
 impl Held {
     fn new(held: recipes::Held) -> Self {
-        Self { held, arrived: AtomicBool::new(false) }
+        Self { held, arrival: Arrival::default() }
     }
 
-    fn arrived(mut self) -> Self {
-        *self.arrived.get_mut() = true;
+    fn arrived(self) -> Self {
+        self.arrival.arrive();
         self
     }
 
@@ -219,8 +199,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !*self.arrived.get_mut() {
-            // Nobody had it, so nobody can have released it.
+        if self.arrival.pending() {
             drop(self.held.release());
         }
     }
@@ -316,7 +295,7 @@ impl Held {
 
     /// The caller has it now.
     fn _arrive(&self) {
-        self.arrived.store(true, Ordering::Release);
+        self.arrival.arrive();
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {

@@ -4,6 +4,7 @@
 #![expect(clippy::doc_markdown, reason = "docstrings follow Python conventions")]
 #![expect(clippy::needless_pass_by_value, reason = "arguments come out of Python objects owned")]
 
+mod arrival;
 mod assign;
 mod attempt;
 mod awaitable;
@@ -12,10 +13,13 @@ mod commit;
 mod contender;
 mod coordinator;
 mod errors;
+mod guard;
+mod handle;
 mod history;
 mod link;
 mod lock;
 mod log;
+mod metrics;
 mod runtime;
 mod seconds;
 mod settings;
@@ -41,6 +45,8 @@ mod _sparkeeper {
     use super::history::{Chain, final_name};
     #[pymodule_export]
     use super::lock::{Held, Lock};
+    #[pymodule_export]
+    use super::metrics::PathMetrics;
     #[pymodule_export]
     use super::stat::Stat;
 

@@ -7,13 +7,15 @@
 //! expiry the place in line is gone, and `enter` says so.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use zookeeper_client as zk;
 
+use super::place::Place;
 use super::turn::{Ticket, Turn, ambiguous, line, turn};
 use crate::error::{Error, Result};
 use crate::path::child;
-use crate::session::{Grant, GrantKind, Incarnation, create_protected, list_again};
+use crate::session::{Grant, GrantKind, Incarnation, Standing, create_protected, list_again};
 
 /// Somebody who stands in line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub(super) struct LineKind {
     pub(super) grant: GrantKind,
 }
 
-/// Joins the line below `parent` and waits for the front. With `wait` false it leaves again
+/// Joins the line at `place` and waits for the front. With `wait` false it leaves again
 /// where somebody is before us, and answers `None`.
 ///
 /// # Cancel safety
@@ -51,11 +53,12 @@ pub(super) struct LineKind {
 pub(super) async fn enter(
     incarnation: &Arc<Incarnation>,
     kind: LineKind,
-    resource: &str,
-    parent: &str,
+    place: &Place,
     data: &[u8],
     wait: bool,
+    asked: Instant,
 ) -> Result<Option<Arc<Grant>>> {
+    let Place { name: resource, path: parent, .. } = place;
     let created = create_protected(incarnation, parent, kind.marker, data).await?;
     let client = incarnation.client()?;
     let (mut epoch, mut siblings) = (created.epoch, created.siblings);
@@ -63,9 +66,17 @@ pub(super) async fn enter(
         let line = ordered(incarnation, &client, parent, line(&siblings, kind.markers)).await?;
         match turn(&line, &created.name, 1) {
             Turn::In => {
-                let path = child(parent, &created.name);
+                let paths = vec![child(parent, &created.name)];
                 created.attempt.keep();
-                let grant = Grant::new(incarnation, kind.grant, resource, path, created.czxid, epoch);
+                let standing = Standing {
+                    kind: kind.grant,
+                    resource: resource.clone(),
+                    paths,
+                    token: created.czxid,
+                    epoch,
+                    asked,
+                };
+                let grant = Grant::new(incarnation, standing);
                 // A lease that ran out while we waited lets nobody in; the node goes with the grant.
                 grant.check().map_err(|why| Error::session_expired(why.to_string()))?;
                 return Ok(Some(grant));

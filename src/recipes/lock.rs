@@ -11,9 +11,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::contenders::{self, Contender, LineKind};
+use super::place::Place;
 use crate::error::{Error, Result};
 use crate::retry::Deadline;
 use crate::session::{Grant, GrantKind, GrantState, Incarnation, Release, Session};
@@ -33,10 +34,7 @@ pub struct Lock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    session: Session,
-    /// As the user wrote it.
-    name: String,
-    path: String,
+    place: Place,
     owner: String,
     holds: Mutex<HashMap<Holder, Hold>>,
 }
@@ -62,14 +60,8 @@ impl Lock {
     /// # Errors
     /// `InvalidPath`; the root is none either, because a lock needs a node of its own.
     pub fn new(session: &Session, path: &str, owner: Option<String>) -> Result<Self> {
-        let absolute = session.absolute(path)?;
-        if absolute == "/" {
-            return Err(Error::invalid_path("lock '/': a lock needs a path of its own; name one"));
-        }
         Ok(Self(Arc::new(Inner {
-            session: session.clone(),
-            name: path.to_owned(),
-            path: absolute,
+            place: Place::new(session, "lock", path)?,
             owner: owner.unwrap_or_else(|| session.config().owner.clone()),
             holds: Mutex::default(),
         })))
@@ -78,7 +70,7 @@ impl Lock {
     /// The path as the user wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.0.place.name
     }
 
     /// Who we say we are.
@@ -149,8 +141,8 @@ impl Lock {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<Contender>> {
-        let incarnation = self.0.session.live().await?;
-        contenders::contenders(&incarnation, &self.0.path, LINE.markers).await
+        let incarnation = self.0.place.session.live().await?;
+        contenders::contenders(&incarnation, &self.0.place.path, LINE.markers).await
     }
 
     /// The state of what `holder` holds, or `None`.
@@ -161,15 +153,16 @@ impl Lock {
 
     /// Who holds it, and how many wait.
     async fn holder(&self) -> Result<Option<(Contender, usize)>> {
-        let incarnation = self.0.session.live().await?;
-        contenders::holder(&incarnation, &self.0.path, LINE.markers).await
+        let incarnation = self.0.place.session.live().await?;
+        contenders::holder(&incarnation, &self.0.place.path, LINE.markers).await
     }
 
     async fn contend(&self, wait: bool) -> Result<Option<Arc<Grant>>> {
+        let asked = Instant::now();
         loop {
-            let session = &self.0.session;
+            let session = &self.0.place.session;
             let incarnation = if wait { session.next_live().await? } else { session.live().await? };
-            match self.enter(&incarnation, wait).await {
+            match self.enter(&incarnation, wait, asked).await {
                 // The place in line went with the session: join again.
                 Err(Error::SessionExpired(_)) => {}
                 entered => return entered,
@@ -177,9 +170,9 @@ impl Lock {
         }
     }
 
-    async fn enter(&self, incarnation: &Arc<Incarnation>, wait: bool) -> Result<Option<Arc<Grant>>> {
-        let Inner { name, path, owner, .. } = &*self.0;
-        contenders::enter(incarnation, LINE, name, path, owner.as_bytes(), wait).await
+    async fn enter(&self, incarnation: &Arc<Incarnation>, wait: bool, asked: Instant) -> Result<Option<Arc<Grant>>> {
+        let Inner { place, owner, .. } = &*self.0;
+        contenders::enter(incarnation, LINE, place, owner.as_bytes(), wait, asked).await
     }
 
     fn reenter(&self, holder: Holder) -> Option<Held> {
@@ -207,11 +200,11 @@ impl Lock {
                 format!("held by {owner} (token {token}, session {session_id:#x}); {others} more in line")
             }
             Ok(Ok(None)) => "free again by now".to_owned(),
-            _ => format!("no server said who holds it (session {})", self.0.session.state().name()),
+            _ => format!("no server said who holds it (session {})", self.0.place.session.state().name()),
         };
         Error::acquire_timeout(format!(
             "lock '{}': not acquired within {after:?}: {found}; wait longer, or ask the holder to let go",
-            self.0.name
+            self.name()
         ))
     }
 
@@ -219,7 +212,7 @@ impl Lock {
         Error::not_owner(format!(
             "lock '{}': released by a thread or task that does not hold it through this handle; \
              acquire and release in the same one",
-            self.0.name
+            self.name()
         ))
     }
 

@@ -3,6 +3,7 @@
 
 pub mod contenders;
 pub mod lock;
+mod place;
 mod turn;
 
 pub use self::contenders::Contender;

@@ -1,4 +1,4 @@
-//! A grant: one ephemeral node of ours whose place in line lets us in, until it is provably gone.
+//! A grant: ephemeral nodes of ours, made in one step, whose place in line lets us in, until they are provably gone.
 //!
 //! `Held` (connected, inside the lease, node verified) → `AtRisk` (inside the lease, but not
 //! connected or not yet verified since) → `Lost` (past the lease, session over, or node gone).
@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::delete::delete_in_background;
 use super::incarnation::Incarnation;
+use super::metrics::Counters;
 use crate::error::{Error, Result};
 
 /// What a holder may rely on.
@@ -30,6 +31,29 @@ pub enum GrantState {
 pub enum GrantKind {
     /// A lock.
     Lock,
+    /// Permits of a semaphore.
+    Permits,
+    /// A leadership.
+    Term,
+    /// A partition, a task or a queue's item.
+    Claim,
+}
+
+/// What a grant rests on.
+#[derive(Debug)]
+pub struct Standing {
+    /// Which error its loss raises.
+    pub kind: GrantKind,
+    /// The resource as the user names it, for messages and metrics.
+    pub resource: String,
+    /// The absolute paths of its nodes, all made at zxid `token`. At least one.
+    pub paths: Vec<String>,
+    /// The creation zxid of the nodes.
+    pub token: i64,
+    /// The link's epoch before the request that saw them was sent.
+    pub epoch: u64,
+    /// When the caller began to ask.
+    pub asked: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -39,16 +63,14 @@ enum Fate {
     Lost(String),
 }
 
-/// A standing claim on one node. Not serialisable, on purpose: it belongs to a session.
+/// A standing claim on its nodes. Not serialisable, on purpose: it belongs to a session.
 #[derive(Debug)]
 pub struct Grant {
     incarnation: Arc<Incarnation>,
-    kind: GrantKind,
-    /// The resource as the user names it, for messages.
-    resource: String,
-    path: String,
-    token: i64,
-    /// The link's epoch at which the node was last known to be ours.
+    standing: Standing,
+    since: Instant,
+    counters: Arc<Counters>,
+    /// The link's epoch at which the nodes were last known to be ours.
     verified: AtomicU64,
     /// Whether a task follows the node; see [`super::heartbeat`].
     pub(super) followed: AtomicBool,
@@ -56,24 +78,19 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A grant on the node `path`, created at zxid `token`, seen by a request sent at link epoch `epoch`.
-    pub fn new(
-        incarnation: &Arc<Incarnation>,
-        kind: GrantKind,
-        resource: &str,
-        path: String,
-        token: i64,
-        epoch: u64,
-    ) -> Arc<Self> {
+    /// A grant on nodes that a reply showed to be ours.
+    pub fn new(incarnation: &Arc<Incarnation>, standing: Standing) -> Arc<Self> {
+        let counters = incarnation.metrics.of(&standing.resource);
+        let since = Instant::now();
+        counters.acquired(since.saturating_duration_since(standing.asked));
         let grant = Arc::new(Self {
             incarnation: incarnation.clone(),
-            kind,
-            resource: resource.to_owned(),
-            path,
-            token,
-            verified: AtomicU64::new(epoch),
+            since,
+            counters,
+            verified: AtomicU64::new(standing.epoch),
             followed: AtomicBool::new(false),
             fate: watch::Sender::new(Fate::Standing),
+            standing,
         });
         incarnation.grants.add(&grant);
         // The session may have ended between the reply and the line above.
@@ -83,16 +100,16 @@ impl Grant {
         grant
     }
 
-    /// The node's creation zxid: the fencing token. It grows with every grant of one resource.
+    /// The nodes' creation zxid: the fencing token. It grows with every grant of one resource.
     #[must_use]
     pub fn token(&self) -> i64 {
-        self.token
+        self.standing.token
     }
 
-    /// The absolute path of the node.
+    /// The absolute paths of the nodes.
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn paths(&self) -> &[String] {
+        &self.standing.paths
     }
 
     /// The session that holds it.
@@ -159,17 +176,23 @@ impl Grant {
     /// The error that its loss is reported with.
     #[must_use]
     pub fn loss(&self) -> Error {
-        let Self { kind, resource, token, .. } = self;
+        let Standing { kind, resource, token, .. } = &self.standing;
         let why = match &*self.fate.borrow() {
             Fate::Lost(why) => why.clone(),
             Fate::Released => "it was released".to_owned(),
             Fate::Standing => "its node is gone".to_owned(),
         };
-        match kind {
-            GrantKind::Lock => Error::lock_lost(format!(
-                "lock '{resource}' (token {token}) is not held any more: {why}; \
+        let say = |what: &str| {
+            format!(
+                "{what} '{resource}' (token {token}) is not held any more: {why}; \
                  stop what it protects, and acquire again to go on"
-            )),
+            )
+        };
+        match kind {
+            GrantKind::Lock => Error::lock_lost(say("lock")),
+            GrantKind::Permits => Error::lock_lost(say("semaphore")),
+            GrantKind::Term => Error::term_lost(say("term")),
+            GrantKind::Claim => Error::claim_lost(say("claim")),
         }
     }
 
@@ -180,15 +203,26 @@ impl Grant {
     /// The deletion is queued before the first await and goes on in the background.
     pub fn release(&self) -> Release {
         let ended = self.end(Fate::Released);
-        Release(ended.then(|| delete_in_background(&self.incarnation, self.path.clone())))
+        Release(if ended { self.delete() } else { Vec::new() })
     }
 
     /// Marks it lost. The node goes too, where the session still lives: it would bar the others.
     pub(super) fn lose(&self, why: &str) {
         if self.end(Fate::Lost(why.to_owned())) {
-            tracing::warn!(path = self.path, token = self.token, why, "grant lost");
-            drop(delete_in_background(&self.incarnation, self.path.clone()));
+            tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
+            self.counters.lost();
+            drop(self.delete());
         }
+    }
+
+    /// A write that it guarded was refused, because it stands no more.
+    pub(super) fn fenced(&self) -> Error {
+        self.counters.fenced();
+        self.loss()
+    }
+
+    fn delete(&self) -> Vec<oneshot::Receiver<()>> {
+        self.paths().iter().map(|path| delete_in_background(&self.incarnation, path.clone())).collect()
     }
 
     /// A request sent at `epoch` found the node to be ours.
@@ -205,26 +239,27 @@ impl Grant {
             standing
         });
         if first {
-            self.incarnation.grants.remove(&self.path);
+            self.incarnation.grants.remove(self);
+            self.counters.released(self.since.elapsed());
         }
         first
     }
 }
 
-/// The deletion that a release started.
+/// The deletions that a release started.
 #[derive(Debug)]
-pub struct Release(Option<tokio::sync::oneshot::Receiver<()>>);
+pub struct Release(Vec<oneshot::Receiver<()>>);
 
 impl Release {
     /// Nothing to wait for.
     #[must_use]
     pub fn nothing() -> Self {
-        Self(None)
+        Self(Vec::new())
     }
 
-    /// Resolves when the node is gone, or its session is.
+    /// Resolves when the nodes are gone, or their session is.
     pub async fn done(self) {
-        if let Some(done) = self.0 {
+        for done in self.0 {
             // An error means that the runtime is gone, and the session with it.
             let _ = done.await;
         }

@@ -12,11 +12,11 @@ pub(super) struct Grants(Mutex<HashMap<String, Weak<Grant>>>);
 
 impl Grants {
     pub(super) fn add(&self, grant: &Arc<Grant>) {
-        self.lock().insert(grant.path().to_owned(), Arc::downgrade(grant));
+        self.lock().insert(key(grant), Arc::downgrade(grant));
     }
 
-    pub(super) fn remove(&self, path: &str) {
-        self.lock().remove(path);
+    pub(super) fn remove(&self, grant: &Grant) {
+        self.lock().remove(&key(grant));
     }
 
     /// The standing grants now.
@@ -34,4 +34,9 @@ impl Grants {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Weak<Grant>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// No node has two grants.
+fn key(grant: &Grant) -> String {
+    grant.paths().first().cloned().unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use zookeeper_client as zk;
 
 use super::clock;
@@ -126,12 +127,16 @@ fn verify_all(incarnation: &Arc<Incarnation>) {
 async fn verify(incarnation: &Incarnation, grant: &Grant) {
     let Ok(client) = incarnation.client() else { return };
     let epoch = incarnation.link().epoch;
-    match client.check_stat(grant.path()).await {
-        Ok(Some(stat)) if stat.czxid == grant.token() => grant.verified_at(epoch),
-        Ok(_) => grant.lose("its node was gone when the connection came back"),
-        // The next reconnect verifies again.
-        Err(_) => {}
+    let looks: Vec<_> = grant.paths().iter().map(|path| client.check_stat(path)).collect();
+    for look in looks {
+        match look.await {
+            Ok(Some(stat)) if stat.czxid == grant.token() => {}
+            Ok(_) => return grant.lose("its node was gone when the connection came back"),
+            // The next reconnect verifies again.
+            Err(_) => return,
+        }
     }
+    grant.verified_at(epoch);
 }
 
 /// Starts to watch the nodes of grants that have stood since the last beat. Locks held for less
@@ -141,8 +146,13 @@ fn follow_grants(incarnation: &Arc<Incarnation>) {
         if !grant.followed.swap(true, Ordering::AcqRel) {
             let incarnation = incarnation.clone();
             tokio::spawn(async move {
+                let mut nodes = JoinSet::new();
+                for at in 0..grant.paths().len() {
+                    let (incarnation, grant) = (incarnation.clone(), grant.clone());
+                    nodes.spawn(async move { follow(&incarnation, &grant, &grant.paths()[at]).await });
+                }
                 tokio::select! {
-                    () = follow(&incarnation, &grant) => {}
+                    _ = nodes.join_next() => {}
                     () = grant.over() => {}
                 }
                 grant.followed.store(false, Ordering::Release);
@@ -152,9 +162,9 @@ fn follow_grants(incarnation: &Arc<Incarnation>) {
 }
 
 /// Watches one node until it is gone; returns early where the watch is, to be set again at the next beat.
-async fn follow(incarnation: &Incarnation, grant: &Grant) {
+async fn follow(incarnation: &Incarnation, grant: &Grant, path: &str) {
     let Ok(client) = incarnation.client() else { return };
-    match client.get_and_watch_data(grant.path()).await {
+    match client.get_and_watch_data(path).await {
         Ok((_, stat, watch)) if stat.czxid == grant.token() => {
             let event = watch.changed().await;
             if event.event_type == zk::EventType::NodeDeleted {

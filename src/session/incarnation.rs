@@ -11,6 +11,7 @@ use zookeeper_client as zk;
 
 use super::grants::Grants;
 use super::lease::Lease;
+use super::metrics::Metrics;
 use crate::config::Access;
 use crate::error::{Error, Result};
 
@@ -35,18 +36,20 @@ pub struct Incarnation {
     pub(super) lease: Lease,
     pub(super) link: watch::Sender<Link>,
     pub(super) grants: Grants,
+    pub(super) metrics: Arc<Metrics>,
     /// Where clean-up runs, also when it is started by a thread outside the runtime.
     pub(super) runtime: Handle,
 }
 
 impl Incarnation {
-    pub(super) fn new(opened: super::connect::Opened, access: Access) -> Arc<Self> {
+    pub(super) fn new(opened: super::connect::Opened, access: Access, metrics: Arc<Metrics>) -> Arc<Self> {
         let client = opened.client;
         Arc::new(Self {
             session_id: client.session_id().0,
             lease: Lease::new(client.session_timeout(), opened.sent),
             link: watch::Sender::new(Link { epoch: 0, connected: true, ended: None }),
             grants: Grants::default(),
+            metrics,
             runtime: Handle::current(),
             client: RwLock::new(Some(Arc::new(client))),
             access,

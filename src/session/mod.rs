@@ -13,6 +13,7 @@
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
 //! | `create`, `delete` | protected create, guaranteed delete |
+//! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
 //! | `nodelay` | one flight stays one flight |
 
@@ -26,15 +27,17 @@ mod heartbeat;
 mod incarnation;
 mod lease;
 mod limits;
+mod metrics;
 mod nodelay;
 mod state;
 mod supervisor;
 mod znode;
 
 pub use self::create::{Created, create_protected, list_again};
-pub use self::grant::{Grant, GrantKind, GrantState, Release};
+pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::limits::MAX_REQUEST;
+pub use self::metrics::{Metrics, PathMetrics};
 pub use self::state::SessionState;
 pub use self::supervisor::Session;
 pub use self::znode::{CreateKind, NotWritten, Write};

@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, watch};
 use super::connect;
 use super::heartbeat;
 use super::incarnation::{Incarnation, Link};
+use super::metrics::Metrics;
 use super::state::SessionState;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -31,6 +32,8 @@ struct Inner {
     states: broadcast::Sender<SessionState>,
     /// Dropped with the last handle, which ends the supervisor.
     stop: watch::Sender<bool>,
+    /// One for all incarnations.
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,18 +65,21 @@ impl Session {
             }
         };
         let client = opened.client.clone();
-        let incarnation = Incarnation::new(opened, config.acl);
+        let metrics = Arc::<Metrics>::default();
+        let incarnation = Incarnation::new(opened, config.acl, metrics.clone());
         let session = Self(Arc::new(Inner {
             config: config.clone(),
             namespace,
             phase: watch::Sender::new(Phase::Live(incarnation.clone())),
             states: broadcast::Sender::new(STATE_BACKLOG),
             stop: watch::Sender::new(false),
+            metrics,
         }));
         let supervisor = Supervisor {
             config,
             phase: session.0.phase.clone(),
             states: session.0.states.clone(),
+            metrics: session.0.metrics.clone(),
             stop: session.0.stop.subscribe(),
         };
         tokio::spawn(supervisor.run(incarnation, client));
@@ -157,6 +163,12 @@ impl Session {
         }
     }
 
+    /// What happened to every path since the session was opened, expiries included.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     /// Every state change from now on.
     #[must_use]
     pub fn states(&self) -> broadcast::Receiver<SessionState> {
@@ -182,6 +194,7 @@ struct Supervisor {
     phase: watch::Sender<Phase>,
     states: broadcast::Sender<SessionState>,
     stop: watch::Receiver<bool>,
+    metrics: Arc<Metrics>,
 }
 
 impl Supervisor {
@@ -200,7 +213,7 @@ impl Supervisor {
             match opened {
                 Ok(opened) => {
                     client = opened.client.clone();
-                    incarnation = Incarnation::new(opened, self.config.acl);
+                    incarnation = Incarnation::new(opened, self.config.acl, self.metrics.clone());
                     self.phase.send_replace(Phase::Live(incarnation.clone()));
                     self.say(SessionState::Connected);
                 }

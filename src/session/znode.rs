@@ -181,7 +181,7 @@ impl Session {
     ) -> Result<Vec<zk::MultiWriteResult>, NotWritten> {
         let whole = |error| NotWritten { index: None, error };
         for guard in guards {
-            guard.check().map_err(whole)?;
+            guard.check().map_err(|_| whole(guard.fenced()))?;
         }
         let paths =
             writes.iter().map(|write| self.absolute(write.path())).collect::<Result<Vec<_>>>().map_err(whole)?;
@@ -201,18 +201,20 @@ impl Session {
         let mut multi = client.new_multi_writer();
         let filled = fill(&mut multi, &incarnation, writes, &paths, guards);
         filled.map_err(|error| whole(Error::from_client(&error, attempt, first)))?;
+        // One check for each node of each guard, in this order.
+        let checks: Vec<&Grant> = guards.iter().flat_map(|guard| guard.paths().iter().map(|_| *guard)).collect();
         let landed = async { Ok::<_, zk::Error>(multi.commit().await) };
         let landed = incarnation.request(attempt, first, landed).await.map_err(whole)?;
         match landed {
-            Ok(results) => Ok(results.into_iter().skip(guards.len()).collect()),
+            Ok(results) => Ok(results.into_iter().skip(checks.len()).collect()),
             Err(zk::MultiWriteError::RequestFailed { source }) => {
                 Err(whole(Error::from_client(&source, attempt, first)))
             }
             Err(zk::MultiWriteError::OperationFailed { index, source }) => {
-                if let Some(guard) = guards.get(index) {
-                    return Err(whole(guard.loss()));
+                if let Some(guard) = checks.get(index) {
+                    return Err(whole(guard.fenced()));
                 }
-                let index = index - guards.len();
+                let index = index - checks.len();
                 let attempt = writes.get(index).map_or(attempt, Write::attempt);
                 let path = paths.get(index).map_or(first, String::as_str);
                 Err(NotWritten { index: Some(index), error: Error::from_client(&source, attempt, path) })
@@ -273,8 +275,8 @@ fn fill(
     paths: &[String],
     guards: &[&Grant],
 ) -> Result<(), zk::Error> {
-    for guard in guards {
-        multi.add_check_version(guard.path(), -1)?;
+    for path in guards.iter().flat_map(|guard| guard.paths()) {
+        multi.add_check_version(path, -1)?;
     }
     for (write, path) in writes.iter().zip(paths) {
         match write {

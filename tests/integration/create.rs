@@ -18,7 +18,7 @@ async fn a_lost_reply_to_the_create_leaves_exactly_one_node() {
     assert!(proxy.dropped(), "the fault happened");
     let nodes = children(&watcher, "lock").await;
     assert_eq!(nodes.len(), 1, "{nodes:?}");
-    assert!(held.grant().path().ends_with(&nodes[0]));
+    assert!(held.grant().paths()[0].ends_with(&nodes[0]));
     assert_eq!(proxy.requests(op::CREATE2) - before, 1, "it was adopted, not made again");
     eventually("held", async || held.grant().state() == GrantState::Held).await;
     held.release().expect("held").done().await;

@@ -86,7 +86,7 @@ async fn a_node_deleted_by_somebody_else_is_a_lost_lock() {
     let ns = namespace("deleted");
     let (one, two) = (session(&server(), &ns, s(3.0)).await, session(&server(), &ns, s(3.0)).await);
     let held = lock(&one, "lock", "one").acquire(ME, None).await.expect("free");
-    let node = one.relative(held.grant().path()).to_owned();
+    let node = one.relative(&held.grant().paths()[0]).to_owned();
     two.delete(&node, None, false, &[]).await.expect("an operator may");
     eventually("lost", async || held.grant().state() == GrantState::Lost).await;
 }

@@ -54,7 +54,7 @@ async fn a_server_refuses_a_guard_that_only_the_client_believes_in() {
     one.create("value", b"0", CreateKind::default(), true, &[]).await.expect("made");
     let held = lock(&one, "lock", "one").acquire(ME, None).await.expect("free");
     // The next beat is seconds away: one does not know yet.
-    two.delete(two.relative(held.grant().path()), None, false, &[]).await.expect("an operator may");
+    two.delete(two.relative(&held.grant().paths()[0]), None, false, &[]).await.expect("an operator may");
     held.grant().check().expect("not known yet");
     let refused = one.set("value", b"1", None, &[held.grant()]).await;
     assert!(matches!(refused, Err(Error::LockLost(_))), "{refused:?}");

@@ -1,0 +1,28 @@
+//! The `guard=` of a write: whatever must still stand for it to land.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use super::lock::Held;
+use crate::session::Grant;
+
+/// Something held.
+#[derive(FromPyObject)]
+pub(super) enum Guard<'py> {
+    /// A lock.
+    Lock(Bound<'py, Held>),
+}
+
+impl Guard<'_> {
+    fn grant(&self) -> &Arc<Grant> {
+        match self {
+            Self::Lock(held) => held.get().grant(),
+        }
+    }
+}
+
+/// The grants behind a `guard=` argument.
+pub(super) fn grants(guard: Option<&Guard<'_>>) -> Vec<Arc<Grant>> {
+    guard.map(|guard| guard.grant().clone()).into_iter().collect()
+}

@@ -1,0 +1,28 @@
+//! Where a recipe lives: a session, and a path as the user wrote it and as the server knows it.
+
+use crate::error::{Error, Result};
+use crate::session::Session;
+
+/// The place of one recipe. Clones are the same place.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) session: Session,
+    /// As the user wrote it.
+    pub(super) name: String,
+    /// Absolute.
+    pub(super) path: String,
+}
+
+impl Place {
+    /// `what` is the recipe's name, for the message.
+    ///
+    /// # Errors
+    /// `InvalidPath`; the root is none either, because a recipe needs a node of its own.
+    pub(super) fn new(session: &Session, what: &str, path: &str) -> Result<Self> {
+        let absolute = session.absolute(path)?;
+        if absolute == "/" {
+            return Err(Error::invalid_path(format!("{what} '/': a {what} needs a path of its own; name one")));
+        }
+        Ok(Self { session: session.clone(), name: path.to_owned(), path: absolute })
+    }
+}

@@ -27,7 +27,7 @@ def nearly_worn(spark):
         database.loadDataBase()
         tree = database.getDataTree()
         tree.setCversionPzxid("/wear/line", _LAST - 2, database.getDataTreeLastProcessedZxid())
-        log.save(tree, database.getSessionWithTimeOuts(), True)
+        log.save(tree, database.getSessionWithTimeOuts(), True)  # noqa: FBT003 - a Java call has no keywords
         database.close()
         log.close()
         yield server.start()

@@ -78,6 +78,8 @@ outcomes! {
     Closed, closed;
     /// The coordinator belongs to the parent process.
     ForkedProcess, forked_process;
+    /// The server does not know this kind of node or request.
+    Unsupported, unsupported;
     /// The server refused for a reason that has no outcome of its own; the text has it.
     Server, server;
 }
@@ -113,6 +115,10 @@ impl Error {
                 Self::connection_lost(say("no server answered; check the address and that it runs"))
             }
             E::BadArguments(why) => Self::invalid_path(say(why)),
+            E::Unimplemented => Self::unsupported(say(
+                "the server does not know this kind of node or request; containers need ZooKeeper 3.5.1, TTL nodes \
+                 3.5.4 started with -Dzookeeper.extendedTypesEnabled=true",
+            )),
             other => Self::server(say(&other.to_string())),
         }
     }

@@ -96,6 +96,10 @@ class ConfigError(SparkeeperError, ValueError):
     """A setting is missing, contradictory or out of range."""
 
 
+class Unsupported(SparkeeperError, NotImplementedError):
+    """The server is too old for it, or was not told to allow it."""
+
+
 class NotOwner(SparkeeperError, RuntimeError):
     """The caller released something that it does not hold."""
 

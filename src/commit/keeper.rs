@@ -10,7 +10,7 @@ use crate::session::{CreateKind, NotWritten, Session, Write};
 /// How soon after an expiry the node is there again.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-const EPHEMERAL: CreateKind = CreateKind { ephemeral: true, sequence: false };
+const EPHEMERAL: CreateKind = CreateKind::EPHEMERAL;
 
 /// Ends with its owner.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use crate::session::{CreateKind, NotWritten, Session, Write};
 /// Survey rounds that only touch znodes, before what is left is left to the next caller.
 const ROUNDS: usize = 4;
 
-const NODE: CreateKind = CreateKind { ephemeral: false, sequence: false };
+const NODE: CreateKind = CreateKind::PERSISTENT;
 
 /// A table that is registered.
 #[derive(Clone, Debug)]

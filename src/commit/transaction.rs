@@ -35,8 +35,8 @@ const QUEUE: Duration = Duration::from_secs(30);
 /// The version of a transaction's znode while it is ACTIVE.
 pub(super) const ACTIVE: Option<i32> = Some(0);
 
-pub(super) const NODE: CreateKind = CreateKind { ephemeral: false, sequence: false };
-const EPHEMERAL: CreateKind = CreateKind { ephemeral: true, sequence: false };
+pub(super) const NODE: CreateKind = CreateKind::PERSISTENT;
+const EPHEMERAL: CreateKind = CreateKind::EPHEMERAL;
 
 /// What a caller wants written.
 #[derive(Clone, Debug, Deserialize)]

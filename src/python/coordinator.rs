@@ -266,17 +266,23 @@ impl Coordinator {
     ///     data: At most 1 MiB, less the path; nothing by default.
     ///     ephemeral: It goes with the session.
     ///     sequence: The server appends ten digits that grow.
-    ///     parents: Make missing parents.
+    ///     parents: Make missing parents, as plain nodes.
     ///     guard: Something held, such as a lock; the node is made only while it stands.
+    ///     container: The server removes it some time after its last child went.
+    ///     ttl: Seconds or timedelta; the server removes it when it has no children and was not written for this long.
+    ///     fallback: Where the server has no containers, or no TTL nodes, make a plain node, which nobody removes.
     ///
     /// Raises:
     ///     NodeExists: There is one.
     ///     NoNode: The parent is missing, and parents is False.
     ///     LockLost: The guard does not stand any more.
     ///     PayloadTooLarge: Nothing was sent.
+    ///     ConfigError: The node cannot be all that at once.
+    ///     Unsupported: The server has no such nodes, and fallback is False. TTL nodes need
+    ///         zookeeper.extendedTypesEnabled on every server.
     ///     ConnectionLost: The reply was lost; it may have been made.
-    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None))]
-    #[expect(clippy::too_many_arguments, reason = "each has a default")]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python names them")]
     fn create(
         &self,
         py: Python<'_>,
@@ -286,14 +292,18 @@ impl Coordinator {
         sequence: bool,
         parents: bool,
         guard: Option<Guard<'_>>,
+        container: bool,
+        ttl: Option<Seconds>,
+        fallback: bool,
     ) -> PyResult<String> {
-        let kind = CreateKind { ephemeral, sequence };
+        let ttl = ttl.map(|ttl| ttl.duration(py, "ttl")).transpose()?;
+        let kind = CreateKind { ephemeral, sequence, container, ttl, fallback };
         block_on(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
     }
 
     /// As `create`, to be awaited.
-    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None))]
-    #[expect(clippy::too_many_arguments, reason = "each has a default")]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python names them")]
     fn create_async<'py>(
         &self,
         py: Python<'py>,
@@ -303,8 +313,12 @@ impl Coordinator {
         sequence: bool,
         parents: bool,
         guard: Option<Guard<'_>>,
+        container: bool,
+        ttl: Option<Seconds>,
+        fallback: bool,
     ) -> PyResult<Awaitable<'py, String>> {
-        let kind = CreateKind { ephemeral, sequence };
+        let ttl = ttl.map(|ttl| ttl.duration(py, "ttl")).transpose()?;
+        let kind = CreateKind { ephemeral, sequence, container, ttl, fallback };
         awaitable(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
     }
 

@@ -31,6 +31,7 @@ mod classes {
     import_exception!(sparkeeper.exceptions, SessionExpired);
     import_exception!(sparkeeper.exceptions, SparkeeperError);
     import_exception!(sparkeeper.exceptions, TermLost);
+    import_exception!(sparkeeper.exceptions, Unsupported);
 }
 
 /// The exception for an outcome.
@@ -61,5 +62,6 @@ pub(super) fn raise(_py: Python<'_>, error: &Error) -> PyErr {
         Error::Server(_) => classes::SparkeeperError::new_err(text),
         Error::SessionExpired(_) => classes::SessionExpired::new_err(text),
         Error::TermLost(_) => classes::TermLost::new_err(text),
+        Error::Unsupported(_) => classes::Unsupported::new_err(text),
     }
 }

@@ -196,7 +196,7 @@ pub(super) async fn make_parents(
                 _ => return Err(Error::no_node(format!("create '{next}': its parent is missing"))),
             },
             Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
-            Err(Error::Server(_)) if mode == zk::CreateMode::Container => mode = zk::CreateMode::Persistent,
+            Err(Error::Unsupported(_)) if mode == zk::CreateMode::Container => mode = zk::CreateMode::Persistent,
             Err(error) => return Err(error),
         }
     }

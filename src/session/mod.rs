@@ -13,6 +13,7 @@
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
 //! | `create`, `delete` | protected create, guaranteed delete |
+//! | `create_kind` | what kinds of nodes there are |
 //! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
 //! | `nodelay` | one flight stays one flight |
@@ -20,6 +21,7 @@
 mod clock;
 mod connect;
 mod create;
+mod create_kind;
 mod delete;
 mod grant;
 mod grants;
@@ -34,11 +36,12 @@ mod supervisor;
 mod znode;
 
 pub use self::create::{Created, create_protected, list_again};
+pub use self::create_kind::CreateKind;
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::limits::MAX_REQUEST;
 pub use self::metrics::{Metrics, PathMetrics};
 pub use self::state::SessionState;
 pub use self::supervisor::Session;
-pub use self::znode::{CreateKind, NotWritten, Write};
+pub use self::znode::{NotWritten, Write};
 pub use zookeeper_client::Stat;

@@ -1,38 +1,20 @@
 //! Plain access to znodes, for what recipes do not cover, and the guarded multi that commits use.
 //!
-//! Reads are repeated after a lost connection. Writes are not: where the reply was lost the caller
+//! Parents that a create finds missing are made as persistent nodes: what the user made below them should not
+//! depend on whether it is empty for a while. Reads are repeated after a lost connection. Writes are not: where the reply was lost the caller
 //! gets `ConnectionLost`, which says that the write may have landed, and decides.
 
 use zookeeper_client as zk;
 use zookeeper_client::Stat;
 
 use super::create::make_parents;
+use super::create_kind::CreateKind;
 use super::grant::Grant;
 use super::incarnation::Incarnation;
 use super::limits::check_size;
 use super::supervisor::Session;
 use crate::error::{Error, Result};
 use crate::path::{child, parent as parent_of};
-
-/// What kind of node to create.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CreateKind {
-    /// Goes with the session.
-    pub ephemeral: bool,
-    /// The server appends a ten digit number to the name.
-    pub sequence: bool,
-}
-
-impl CreateKind {
-    fn mode(self) -> zk::CreateMode {
-        match (self.ephemeral, self.sequence) {
-            (false, false) => zk::CreateMode::Persistent,
-            (false, true) => zk::CreateMode::PersistentSequential,
-            (true, false) => zk::CreateMode::Ephemeral,
-            (true, true) => zk::CreateMode::EphemeralSequential,
-        }
-    }
-}
 
 /// One step of a multi. Paths are in the session's namespace.
 #[derive(Clone, Debug)]
@@ -109,32 +91,62 @@ impl Session {
         }
     }
 
-    /// Creates a node and returns its path in the namespace. Missing parents are made where `parents` says so.
+    /// Creates a node and returns its path in the namespace. Missing parents are made where `parents` says so, as
+    /// often as the server removes one again before it is used, as it does with empty containers.
     ///
     /// # Errors
-    /// `NodeExists`, `NoNode` (of the parent), `PayloadTooLarge`; the guard's own where it is lost;
-    /// `ConnectionLost` where it is unknown whether the node was made.
+    /// `NodeExists`, `NoNode` (of the parent), `PayloadTooLarge`, `Config` where `kind` contradicts itself;
+    /// `Unsupported` where the server has no such kind of node and no plain one will do; the guard's own where it
+    /// is lost; `ConnectionLost` where it is unknown whether the node was made.
     pub async fn create(
         &self,
         path: &str,
         data: &[u8],
-        kind: CreateKind,
+        mut kind: CreateKind,
         parents: bool,
         guards: &[&Grant],
     ) -> Result<String> {
-        let write = [Write::Create(path, data, kind)];
-        let mut created = self.multi(&write, guards).await;
-        if parents && matches!(created, Err(NotWritten { index: Some(0), error: Error::NoNode(_) })) {
-            let absolute = self.absolute(path)?;
-            let incarnation = self.live().await?;
-            let above = parent_of(&absolute).unwrap_or("/");
-            make_parents(&incarnation, &*incarnation.client()?, above, zk::CreateMode::Persistent).await?;
-            created = self.multi(&write, guards).await;
+        kind.check(path)?;
+        loop {
+            match self.create_once(path, data, kind, guards).await {
+                Err(Error::NoNode(_)) if parents => {
+                    let absolute = self.absolute(path)?;
+                    let incarnation = self.live().await?;
+                    let above = parent_of(&absolute).unwrap_or("/");
+                    make_parents(&incarnation, &*incarnation.client()?, above, zk::CreateMode::Persistent).await?;
+                }
+                Err(Error::Unsupported(_)) if kind.fallback => kind = kind.plain(),
+                created => return created,
+            }
         }
-        match created?.into_iter().next() {
+    }
+
+    async fn create_once(&self, path: &str, data: &[u8], kind: CreateKind, guards: &[&Grant]) -> Result<String> {
+        if kind.extended() && guards.is_empty() {
+            // A request of its own: servers that do not know it say so, where a multi with it breaks the connection.
+            return self.create_alone(path, data, kind).await;
+        }
+        match self.multi(&[Write::Create(path, data, kind)], guards).await?.into_iter().next() {
             Some(zk::MultiWriteResult::Create { path, .. }) => Ok(self.relative(&path).to_owned()),
             other => Err(Error::server(format!("create '{path}': unexpected reply {other:?}"))),
         }
+    }
+
+    async fn create_alone(&self, path: &str, data: &[u8], kind: CreateKind) -> Result<String> {
+        let absolute = self.absolute(path)?;
+        check_size("create", &absolute, data.len())?;
+        let incarnation = self.live().await?;
+        let client = incarnation.client()?;
+        let options = kind.options(incarnation.acls());
+        let created = incarnation.request("create", path, client.create(&absolute, data, &options)).await;
+        if matches!(created, Err(Error::Unsupported(_))) {
+            // A server that does not know a request answers and breaks the connection: the next write must not be
+            // lost with it. Whatever this read finds, it was answered on a connection that works.
+            let _ = self.exists("/").await;
+        }
+        let (_, sequence) = created?;
+        let suffix = if kind.sequence { sequence.to_string() } else { String::new() };
+        Ok(format!("{}{suffix}", self.relative(&absolute)))
     }
 
     /// Deletes a node, with everything below it where `recursive` says so (not in one step).
@@ -280,7 +292,7 @@ fn fill(
     }
     for (write, path) in writes.iter().zip(paths) {
         match write {
-            Write::Create(_, data, kind) => multi.add_create(path, data, &kind.mode().with_acls(incarnation.acls()))?,
+            Write::Create(_, data, kind) => multi.add_create(path, data, &kind.options(incarnation.acls()))?,
             Write::Set(_, data, version) => multi.add_set_data(path, data, *version)?,
             Write::Delete(_, version) => multi.add_delete(path, *version)?,
             Write::Check(_, version) => multi.add_check_version(path, version.unwrap_or(-1))?,

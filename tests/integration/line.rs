@@ -69,15 +69,7 @@ async fn sequence_numbers_across_the_wrap_keep_their_order() {
     // As a server's counter leaves them behind: oldest first.
     let names = ["a-lock-2147483646", "z-lock-2147483647", "m-lock--2147483648", "b-lock--2147483647"];
     for name in names {
-        one.create(
-            &format!("lock/{name}"),
-            name.as_bytes(),
-            CreateKind { ephemeral: true, sequence: false },
-            true,
-            &[],
-        )
-        .await
-        .expect("made");
+        one.create(&format!("lock/{name}"), name.as_bytes(), CreateKind::EPHEMERAL, true, &[]).await.expect("made");
     }
     let line = lock(&one, "lock", "x").contenders().await.expect("listed");
     let owners: Vec<&str> = line.iter().map(|contender| contender.owner.as_str()).collect();
@@ -91,15 +83,7 @@ async fn equal_sequence_numbers_are_told_apart_by_creation() {
     // As a server's counter leaves them behind when it stops at its maximum.
     let names = ["z-lock-2147483647", "a-lock-2147483647", "m-lock-2147483647"];
     for name in names {
-        one.create(
-            &format!("lock/{name}"),
-            name.as_bytes(),
-            CreateKind { ephemeral: true, sequence: false },
-            true,
-            &[],
-        )
-        .await
-        .expect("made");
+        one.create(&format!("lock/{name}"), name.as_bytes(), CreateKind::EPHEMERAL, true, &[]).await.expect("made");
     }
     let line = lock(&one, "lock", "x").contenders().await.expect("listed");
     let owners: Vec<&str> = line.iter().map(|contender| contender.owner.as_str()).collect();

@@ -18,7 +18,7 @@ async fn what_is_written_is_read() {
     let stale = one.set("a/b", b"3", Some(0), &[]).await;
     assert!(matches!(stale, Err(Error::BadVersion(_))), "{stale:?}");
     assert_eq!(one.get("/a/b").await.expect("there").0, b"2");
-    let numbered = CreateKind { ephemeral: true, sequence: true };
+    let numbered = CreateKind { sequence: true, ..CreateKind::EPHEMERAL };
     assert_eq!(one.create("a/n-", b"", numbered, false, &[]).await.expect("made"), "/a/n-0000000001");
     assert_eq!(children(&one, "a").await.len(), 2);
     assert!(matches!(one.delete("a", None, false, &[]).await, Err(Error::Server(_))));

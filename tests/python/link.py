@@ -88,6 +88,8 @@ class Link:
                 frame = await read_frame(reader)
                 if not passes(frame):
                     break
+                if side == "server":
+                    frame = self._disguise(frame)
                 await queue.put((clock.time() + self._proxy.delays[side], frame))
         await queue.put(None)
 
@@ -116,6 +118,10 @@ class Link:
                 self._doomed[request.xid] = (dropped, stay_down)
                 break
         return True
+
+    def _disguise(self, frame: bytes) -> bytes:
+        request = Request.parse(frame)
+        return request.unknown(frame) if request is not None and request.op in self._proxy.unknown else frame
 
     def _note_reply(self, frame: bytes) -> bool:
         xid = reply_xid(frame)

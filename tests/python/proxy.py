@@ -32,6 +32,8 @@ class Proxy:
         port: Where it listens; the same after `cut` and `heal`.
         accepted: How many connections were accepted so far.
         requests: How many requests of each operation code passed, connecting not counted.
+        unknown: Operation codes that reach the server as one it does not know: it refuses them as one without
+            containers or TTL nodes does.
     """
 
     def __init__(self, upstream: int) -> None:
@@ -41,6 +43,7 @@ class Proxy:
         self.accepted = 0
         self.requests: collections.Counter[int] = collections.Counter()
         self.delays = {"server": 0.0, "client": 0.0}
+        self.unknown: set[int] = set()
         self.drops: list[tuple[Callable[[Request], bool], threading.Event, bool]] = []
         self._links: set[Link] = set()
         self._listener: asyncio.Server | None = None

@@ -32,6 +32,7 @@ _PARENTS = {
     "PayloadTooLarge": ValueError,
     "InvalidPath": ValueError,
     "ConfigError": ValueError,
+    "Unsupported": NotImplementedError,
     "NotOwner": RuntimeError,
     "Closed": RuntimeError,
     "ForkedProcessError": RuntimeError,

@@ -15,6 +15,7 @@ _LENGTH = struct.Struct(">i")
 _XID = struct.Struct(">i")
 # Protocol version, last zxid seen, timeout, session id, password with its length.
 _CONNECT = struct.Struct(">iqiqi16s")
+_UNKNOWN = 9999
 # Longer than any request or reply that a server accepts by default.
 _LONGEST = 64 * 1024 * 1024
 
@@ -56,6 +57,11 @@ class Request:
     xid: int
     op: int
     body: bytes
+
+    def unknown(self, frame: bytes) -> bytes:
+        """Return the whole frame, length included, with an operation code that no server knows."""
+        header = _LENGTH.size + _HEADER.size
+        return frame[: _LENGTH.size] + _HEADER.pack(self.xid, _UNKNOWN) + frame[header:]
 
     @classmethod
     def parse(cls, frame: bytes) -> Request | None:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::lock::Held;
+use super::permits::Permits;
 use crate::session::Grant;
 
 /// Something held.
@@ -12,12 +13,15 @@ use crate::session::Grant;
 pub(super) enum Guard<'py> {
     /// A lock.
     Lock(Bound<'py, Held>),
+    /// Permits of a semaphore.
+    Permits(Bound<'py, Permits>),
 }
 
 impl Guard<'_> {
     fn grant(&self) -> &Arc<Grant> {
         match self {
             Self::Lock(held) => held.get().grant(),
+            Self::Permits(permits) => permits.get().grant(),
         }
     }
 }

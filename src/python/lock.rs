@@ -336,11 +336,11 @@ impl Held {
 
 /// # Errors
 /// `ForkedProcessError`, where the session belongs to the parent.
-fn here(py: Python<'_>) -> PyResult<()> {
+pub(super) fn here(py: Python<'_>) -> PyResult<()> {
     core().map(drop).map_err(|error| raise(py, &error))
 }
 
-fn state_name(state: crate::session::GrantState) -> &'static str {
+pub(super) fn state_name(state: crate::session::GrantState) -> &'static str {
     use crate::session::GrantState;
     match state {
         GrantState::Held => "HELD",

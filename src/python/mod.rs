@@ -20,8 +20,10 @@ mod link;
 mod lock;
 mod log;
 mod metrics;
+mod permits;
 mod runtime;
 mod seconds;
+mod semaphore;
 mod settings;
 mod stat;
 mod task;
@@ -47,6 +49,10 @@ mod _sparkeeper {
     use super::lock::{Held, Lock};
     #[pymodule_export]
     use super::metrics::PathMetrics;
+    #[pymodule_export]
+    use super::permits::{PermitHolder, Permits};
+    #[pymodule_export]
+    use super::semaphore::Semaphore;
     #[pymodule_export]
     use super::stat::Stat;
 

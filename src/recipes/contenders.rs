@@ -15,7 +15,7 @@ use super::place::Place;
 use super::turn::{Ticket, Turn, ambiguous, line, turn};
 use crate::error::{Error, Result};
 use crate::path::child;
-use crate::session::{Grant, GrantKind, Incarnation, Standing, create_protected, list_again};
+use crate::session::{Created, Grant, GrantKind, Incarnation, Standing, create_protected, list_again};
 
 /// Somebody who stands in line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,34 +59,45 @@ pub(super) async fn enter(
     asked: Instant,
 ) -> Result<Option<Arc<Grant>>> {
     let Place { name: resource, path: parent, .. } = place;
-    let created = create_protected(incarnation, parent, kind.marker, data).await?;
+    let mut created = create_protected(incarnation, parent, kind.marker, data).await?;
+    if !advance(incarnation, resource, parent, kind.markers, &mut created, wait).await? {
+        return Ok(None);
+    }
+    let paths = vec![child(parent, &created.name)];
+    created.attempt.keep();
+    let (resource, token, epoch) = (resource.clone(), created.czxid, created.epoch);
+    let grant = Grant::new(incarnation, Standing { kind: kind.grant, resource, paths, token, epoch, asked });
+    // A lease that ran out while we waited lets nobody in; the node goes with the grant.
+    grant.check().map_err(|why| Error::session_expired(why.to_string()))?;
+    Ok(Some(grant))
+}
+
+/// Waits until `created` is the first in the line at `parent`. With `wait` false it only looks: true where it is.
+///
+/// # Cancel safety
+/// Leaves no watch; the node is the caller's.
+///
+/// # Errors
+/// `SessionExpired` where the node is gone, with the session or without.
+pub(super) async fn advance(
+    incarnation: &Arc<Incarnation>,
+    resource: &str,
+    parent: &str,
+    markers: &[&str],
+    created: &mut Created,
+    wait: bool,
+) -> Result<bool> {
     let client = incarnation.client()?;
-    let (mut epoch, mut siblings) = (created.epoch, created.siblings);
     loop {
-        let line = ordered(incarnation, &client, parent, line(&siblings, kind.markers)).await?;
+        let line = ordered(incarnation, &client, parent, line(&created.siblings, markers)).await?;
         match turn(&line, &created.name, 1) {
-            Turn::In => {
-                let paths = vec![child(parent, &created.name)];
-                created.attempt.keep();
-                let standing = Standing {
-                    kind: kind.grant,
-                    resource: resource.clone(),
-                    paths,
-                    token: created.czxid,
-                    epoch,
-                    asked,
-                };
-                let grant = Grant::new(incarnation, standing);
-                // A lease that ran out while we waited lets nobody in; the node goes with the grant.
-                grant.check().map_err(|why| Error::session_expired(why.to_string()))?;
-                return Ok(Some(grant));
-            }
+            Turn::In => return Ok(true),
             Turn::Gone => return Err(Error::session_expired(format!("'{resource}': our node in line was deleted"))),
-            Turn::Watch(_) if !wait => return Ok(None),
+            Turn::Watch(_) if !wait => return Ok(false),
             Turn::Watch(before) => gone(incarnation, &client, &child(parent, &before)).await?,
         }
-        epoch = incarnation.link().epoch;
-        siblings = list_again(incarnation, &client, parent).await?;
+        created.epoch = incarnation.link().epoch;
+        created.siblings = list_again(incarnation, &client, parent).await?;
     }
 }
 

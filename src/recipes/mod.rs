@@ -4,7 +4,14 @@
 pub mod contenders;
 pub mod lock;
 mod place;
+pub mod semaphore;
+mod semaphore_holders;
+mod semaphore_limit;
+pub mod semaphore_permits;
+mod semaphore_turn;
 mod turn;
 
 pub use self::contenders::Contender;
 pub use self::lock::{Held, Holder, Lock};
+pub use self::semaphore::{Permits, Semaphore};
+pub use self::semaphore_holders::PermitHolder;

@@ -39,13 +39,28 @@ pub struct Attempt {
     incarnation: Arc<Incarnation>,
     parent: String,
     guid: String,
-    /// The node's name, once a reply told it.
-    name: Option<String>,
+    /// What was made, once a reply told it.
+    names: Vec<String>,
     armed: bool,
 }
 
 impl Attempt {
-    /// The node stays: somebody else answers for it now.
+    pub(super) fn new(incarnation: &Arc<Incarnation>, parent: &str, guid: &str) -> Self {
+        let (incarnation, parent, guid) = (incarnation.clone(), parent.to_owned(), guid.to_owned());
+        Self { incarnation, parent, guid, names: Vec::new(), armed: true }
+    }
+
+    /// These were made, and nothing else.
+    pub(super) fn made(&mut self, names: &[String]) {
+        self.names = names.to_vec();
+    }
+
+    /// The server refused: there is nothing to sweep, except where the session is in doubt.
+    pub(super) fn refused(&mut self, why: &Error) {
+        self.armed = why.outcome_unknown();
+    }
+
+    /// The nodes stay: somebody else answers for them now.
     pub fn keep(mut self) {
         self.armed = false;
     }
@@ -56,15 +71,11 @@ impl Drop for Attempt {
         if !self.armed {
             return;
         }
-        match self.name.take() {
-            Some(name) => drop(delete_in_background(&self.incarnation, child(&self.parent, &name))),
-            None => {
-                sweep_in_background(
-                    &self.incarnation,
-                    std::mem::take(&mut self.parent),
-                    std::mem::take(&mut self.guid),
-                );
-            }
+        for name in &self.names {
+            drop(delete_in_background(&self.incarnation, child(&self.parent, name)));
+        }
+        if self.names.is_empty() {
+            sweep_in_background(&self.incarnation, std::mem::take(&mut self.parent), std::mem::take(&mut self.guid));
         }
     }
 }
@@ -85,8 +96,7 @@ pub async fn create_protected(
     limits::check_size("create", &prefix, data.len())?;
     let client = incarnation.client()?;
     let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
-    let mut attempt =
-        Attempt { incarnation: incarnation.clone(), parent: parent.to_owned(), guid, name: None, armed: true };
+    let mut attempt = Attempt::new(incarnation, parent, &guid);
     loop {
         let epoch = incarnation.link().epoch;
         // Both requests are queued before either is awaited; a session answers in order.
@@ -96,7 +106,7 @@ pub async fn create_protected(
         match created {
             Ok((stat, sequence)) => {
                 let name = format!("{}{sequence}", &prefix[parent_prefix(parent)..]);
-                attempt.name = Some(name.clone());
+                attempt.made(std::slice::from_ref(&name));
                 let siblings = match incarnation.request("list", parent, list).await {
                     Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await?,
                     listed => listed?,
@@ -105,14 +115,14 @@ pub async fn create_protected(
             }
             Err(Error::NoNode(_)) => make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?,
             Err(Error::ConnectionLost(_)) => {
-                if let Some((name, czxid, siblings)) = find(incarnation, &client, parent, &attempt.guid).await? {
-                    attempt.name = Some(name.clone());
+                let (mut ours, siblings) = find(incarnation, &client, parent, &guid, 1).await?;
+                if let Some((name, czxid)) = ours.pop() {
+                    attempt.made(std::slice::from_ref(&name));
                     return Ok(Created { name, czxid, siblings, epoch: incarnation.link().epoch, attempt });
                 }
             }
             Err(error) => {
-                // The server refused: there is nothing to sweep, except where the session is in doubt.
-                attempt.armed = error.outcome_unknown();
+                attempt.refused(&error);
                 return Err(error);
             }
         }
@@ -138,47 +148,58 @@ pub async fn list_again(incarnation: &Incarnation, client: &zk::Client, parent: 
     }
 }
 
-/// Looks for the node that a lost reply may have made.
-async fn find(
+/// Looks for the nodes that a lost reply may have made: all `wanted` with their creation zxids, or none. What else
+/// carries the GUID is deleted. Beside them, the names of all children.
+pub(super) async fn find(
     incarnation: &Arc<Incarnation>,
     client: &zk::Client,
     parent: &str,
     guid: &str,
-) -> Result<Option<(String, i64, Vec<String>)>> {
+    wanted: usize,
+) -> Result<(Vec<(String, i64)>, Vec<String>)> {
     'again: loop {
         incarnation.connected().await?;
         let sync = client.sync(parent);
         let list = client.list_children(parent);
         match incarnation.request("sync", parent, sync).await {
             Err(Error::ConnectionLost(_)) => continue,
-            Err(Error::NoNode(_)) => return Ok(None),
+            Err(Error::NoNode(_)) => return Ok((Vec::new(), Vec::new())),
             synced => synced?,
         }
         let siblings = match incarnation.request("list", parent, list).await {
             Err(Error::ConnectionLost(_)) => continue,
-            Err(Error::NoNode(_)) => return Ok(None),
+            Err(Error::NoNode(_)) => return Ok((Vec::new(), Vec::new())),
             listed => listed?,
         };
-        let mut found = None;
+        let mut found = Vec::new();
         for name in siblings.iter().filter(|name| name.contains(guid)) {
             let path = child(parent, name);
             match incarnation.request("stat", &path, client.check_stat(&path)).await {
                 Err(Error::ConnectionLost(_)) => continue 'again,
-                Ok(Some(stat)) if stat.ephemeral_owner == incarnation.session_id() && found.is_none() => {
-                    found = Some((name.clone(), stat.czxid));
+                Ok(Some(stat)) if stat.ephemeral_owner == incarnation.session_id() && found.len() < wanted => {
+                    found.push((name.clone(), stat.czxid));
                 }
                 Ok(Some(_)) => drop(delete_in_background(incarnation, path)),
                 Ok(None) => {}
                 Err(error) => return Err(error),
             }
         }
-        return Ok(found.map(|(name, czxid)| (name, czxid, siblings)));
+        if found.len() < wanted {
+            // Somebody deleted a part of them; what is made in one step stands together or not at all.
+            for (name, _) in found.drain(..) {
+                drop(delete_in_background(incarnation, child(parent, &name)));
+            }
+        }
+        return Ok((found, siblings));
     }
 }
 
 /// Makes `path` and what is missing above it. Recipes make containers, which the server removes when they are
 /// empty again; servers that know none get plain nodes.
-pub(super) async fn make_parents(
+///
+/// # Errors
+/// `NotAuthorized` and the like; `SessionExpired` where the session ended first.
+pub async fn make_parents(
     incarnation: &Incarnation,
     client: &zk::Client,
     path: &str,

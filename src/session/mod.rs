@@ -12,7 +12,7 @@
 //! | `supervisor` | the next incarnation after an expiry |
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
-//! | `create`, `delete` | protected create, guaranteed delete |
+//! | `create`, `create_group`, `delete` | protected create of one node or several, guaranteed delete |
 //! | `create_kind` | what kinds of nodes there are |
 //! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
@@ -21,6 +21,7 @@
 mod clock;
 mod connect;
 mod create;
+mod create_group;
 mod create_kind;
 mod delete;
 mod grant;
@@ -35,7 +36,8 @@ mod state;
 mod supervisor;
 mod znode;
 
-pub use self::create::{Created, create_protected, list_again};
+pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
+pub use self::create_group::{Group, create_group};
 pub use self::create_kind::CreateKind;
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};

@@ -11,4 +11,5 @@ mod create;
 mod expiry;
 mod line;
 mod reconnect;
+mod semaphore;
 mod znode;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 pub mod op {
     pub const DELETE: i32 = 2;
     pub const GET_CHILDREN: i32 = 8;
+    pub const MULTI: i32 = 14;
     pub const CREATE2: i32 = 15;
 }
 

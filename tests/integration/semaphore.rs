@@ -52,11 +52,13 @@ async fn an_uncontended_acquire_is_two_flights_and_as_many_requests_for_one_perm
     for wanted in [1, 5] {
         let (creates, multis) = (proxy.requests(op::CREATE2), proxy.requests(op::MULTI));
         let lists = proxy.requests(op::GET_CHILDREN);
-        let start = Instant::now();
+        let mut cycle = Duration::MAX;
         for _ in 0..10 {
+            let start = Instant::now();
             take(&handle, wanted).await.release().expect("held");
+            // The fastest: no load makes a cycle shorter than its flights.
+            cycle = cycle.min(start.elapsed());
         }
-        let cycle = start.elapsed() / 10;
         assert!(cycle < ONE_WAY * 2 * 5 / 2, "{cycle:?} is more than 2.5 round trips of {:?}", ONE_WAY * 2);
         assert_eq!(proxy.requests(op::CREATE2) - creates, 10);
         assert_eq!(proxy.requests(op::MULTI) - multis, 10);
@@ -215,7 +217,7 @@ async fn the_first_in_line_that_expires_joins_again_at_the_end() {
     let (one, two) = (session(&server(), &ns, s(5.0)).await, session(&proxy.address, &ns, s(5.0)).await);
     let (first, second) = (semaphore(&one, 1, "one"), semaphore(&two, 1, "two"));
     let held = take(&first, 1).await;
-    let head = waiting(&second, 1);
+    let ahead = waiting(&second, 1);
     eventually("in line", async || line(&one).await == 1).await;
     let behind = waiting(&first, 1);
     eventually("in line", async || line(&one).await == 2).await;
@@ -226,7 +228,7 @@ async fn the_first_in_line_that_expires_joins_again_at_the_end() {
     eventually("it is back, behind the other", async || owners().await == ["one", "two"]).await;
     give(held).await;
     give(behind.await.expect("no panic").expect("let in")).await;
-    give(head.await.expect("no panic").expect("let in")).await;
+    give(ahead.await.expect("no panic").expect("let in")).await;
     eventually("nothing is left", async || leases(&one).await + line(&one).await == 0).await;
 }
 
@@ -235,13 +237,13 @@ async fn a_place_in_line_that_somebody_deletes_is_taken_again() {
     let ns = namespace("sem-place");
     let (one, two) = (session(&server(), &ns, s(5.0)).await, session(&server(), &ns, s(5.0)).await);
     let held = take(&semaphore(&one, 1, "one"), 1).await;
-    let head = waiting(&semaphore(&two, 1, "two"), 1);
+    let ahead = waiting(&semaphore(&two, 1, "two"), 1);
     eventually("in line", async || line(&one).await == 1).await;
     for name in children(&one, "sem/locks").await {
         one.delete(&format!("sem/locks/{name}"), None, false, &[]).await.expect("an operator may");
     }
     give(held).await;
-    give(head.await.expect("no panic").expect("let in")).await;
+    give(ahead.await.expect("no panic").expect("let in")).await;
     eventually("nothing is left", async || leases(&one).await + line(&one).await == 0).await;
 }
 
@@ -314,7 +316,8 @@ async fn a_cancelled_acquire_leaves_nothing_wherever_it_is_cancelled() {
         let handle = semaphore(&two, 3, "two");
         // Two are free: it may be cancelled at any step of taking them, or of waiting for a third.
         let wanted = 2 + i64::from(step % 2 == 1);
-        let task = tokio::spawn(async move { handle.acquire(wanted, None, None).await.map(give_unasked) });
+        let task =
+            tokio::spawn(async move { handle.acquire(wanted, None, None).await.map(|held| drop(held.release())) });
         // The moment of the cancel is what is tried: from before the first request to long after the last reply.
         tokio::time::sleep(Duration::from_micros(400 * step)).await;
         task.abort();
@@ -326,10 +329,6 @@ async fn a_cancelled_acquire_leaves_nothing_wherever_it_is_cancelled() {
     give(held).await;
     two.sync("sem").await.expect("synced");
     assert_eq!(proxy.notifications(), before, "no watch is left");
-}
-
-fn give_unasked(permits: Permits) {
-    drop(permits.release());
 }
 
 #[tokio::test(flavor = "multi_thread")]

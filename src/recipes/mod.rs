@@ -1,6 +1,7 @@
 //! Recipes over a [`Session`](crate::session::Session). Each stands on two shared pieces: the
 //! session below, and [`contenders`], the line that locks (and later semaphores and elections) wait in.
 
+pub mod cache;
 pub mod contenders;
 pub mod lock;
 mod place;

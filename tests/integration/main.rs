@@ -7,6 +7,8 @@ mod harness;
 mod proxy;
 
 mod acquire;
+mod cache;
+mod changes;
 mod create;
 mod expiry;
 mod line;

@@ -1,0 +1,134 @@
+//! The copy that users see. It changes exactly when events are published, so that it is always their sum.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::watch;
+
+use super::feed::Feed;
+use super::ledger::{Event, Kind, Node};
+use crate::error::{Error, Result};
+
+type Nodes = BTreeMap<String, Arc<Node>>;
+
+/// The copy at one moment.
+///
+/// It has every change of the subtree up to and including `zxid`. Where changes were under way when it was
+/// taken, single nodes may be newer: their stat's `mzxid` says so.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Zxid of the last change it has.
+    pub zxid: i64,
+    /// By path below the cache's; the root is `""`. Shared with the copy until that changes.
+    pub nodes: Arc<Nodes>,
+}
+
+/// How far the follower came.
+#[derive(Clone, Debug)]
+pub(super) enum Progress {
+    Loading,
+    Ready,
+    Over(Error),
+}
+
+/// Written by the follower, read by everybody.
+#[derive(Debug)]
+pub(super) struct Tree {
+    state: Mutex<State>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    now: Snapshot,
+    /// Readers of events; gone ones are dropped at the next event.
+    feeds: Vec<Weak<Feed>>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self { state: Mutex::default(), progress: watch::Sender::new(Progress::Loading) }
+    }
+}
+
+impl Tree {
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(*self.progress.borrow(), Progress::Ready)
+    }
+
+    pub(super) async fn ready(&self) -> Result<()> {
+        let mut progress = self.progress.subscribe();
+        match progress.wait_for(|progress| !matches!(progress, Progress::Loading)).await.as_deref() {
+            Ok(Progress::Over(why)) => Err(why.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn over(&self) {
+        // Resolves as well where the follower is gone.
+        let _ = self.progress.subscribe().wait_for(|progress| matches!(progress, Progress::Over(_))).await;
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Snapshot> {
+        match &*self.progress.borrow() {
+            Progress::Over(why) => Err(why.clone()),
+            Progress::Loading | Progress::Ready => Ok(self.state().now.clone()),
+        }
+    }
+
+    pub(super) fn feed(&self) -> Arc<Feed> {
+        let feed = Arc::new(Feed::default());
+        self.state().feeds.push(Arc::downgrade(&feed));
+        if matches!(*self.progress.borrow(), Progress::Over(_)) {
+            feed.end();
+        }
+        feed
+    }
+
+    /// Makes changes seen; `events` are in zxid order.
+    pub(super) fn publish(&self, events: Vec<Event>) {
+        let mut state = self.state();
+        let State { now, feeds } = &mut *state;
+        feeds.retain(|feed| feed.strong_count() > 0);
+        let listening: Vec<_> = feeds.iter().filter_map(Weak::upgrade).collect();
+        let nodes = Arc::make_mut(&mut now.nodes);
+        for event in events {
+            now.zxid = now.zxid.max(event.zxid);
+            match event.kind {
+                Kind::Deleted => nodes.remove(&event.path),
+                Kind::Created | Kind::Changed => nodes.insert(event.path.clone(), event.node.clone()),
+            };
+            let event = Arc::new(event);
+            for feed in &listening {
+                feed.push(event.clone());
+            }
+        }
+    }
+
+    /// The copy is equal to the server's tree now, or was a moment ago.
+    pub(super) fn settle(&self) {
+        self.progress.send_if_modified(|progress| {
+            let first = matches!(progress, Progress::Loading);
+            if first {
+                *progress = Progress::Ready;
+            }
+            first
+        });
+    }
+
+    /// Nothing will change any more.
+    pub(super) fn finish(&self, why: Error) {
+        self.progress.send_replace(Progress::Over(why));
+        for feed in self.state().feeds.drain(..).filter_map(|feed| feed.upgrade()) {
+            feed.end();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

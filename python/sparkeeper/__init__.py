@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from sparkeeper import exceptions
-from sparkeeper._sparkeeper import Contender, Held, Lock, PathMetrics, PermitHolder, Permits, Semaphore, Stat
+from sparkeeper._sparkeeper import (
+    Cache,
+    CacheEvent,
+    CacheEvents,
+    CacheSnapshot,
+    Contender,
+    Held,
+    Lock,
+    PathMetrics,
+    PermitHolder,
+    Permits,
+    Semaphore,
+    Stat,
+)
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.tls import Tls
 
-__all__ = ["Contender", "Coordinator", "Held", "Lock", "PathMetrics", "PermitHolder", "Permits", "Semaphore", "Stat", "Tls", "connect", "exceptions"]
+__all__ = [
+    "Cache",
+    "CacheEvent",
+    "CacheEvents",
+    "CacheSnapshot",
+    "Contender",
+    "Coordinator",
+    "Held",
+    "Lock",
+    "PathMetrics",
+    "PermitHolder",
+    "Permits",
+    "Semaphore",
+    "Stat",
+    "Tls",
+    "connect",
+    "exceptions",
+]

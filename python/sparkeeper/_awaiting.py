@@ -5,13 +5,23 @@ A call starts when it is first awaited, so a task that is cancelled before that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sparkeeper import _sparkeeper
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Nexts(Protocol[T_co]):
+    """Something native to iterate over."""
+
+    def next_async(self) -> Awaitable[T_co | None]:
+        """Return what comes next."""
 
 
 async def answer(start: Callable[[], asyncio.Future[Any]]) -> Any:  # noqa: ANN401 - whatever the call answers
@@ -28,3 +38,9 @@ async def grant(start: Callable[[], asyncio.Future[_sparkeeper.Held | None]]) ->
     if held is not None:
         held._arrive()  # noqa: SLF001 - ours
     return held
+
+
+async def iterate(source: _Nexts[T]) -> AsyncIterator[T]:
+    """Yield what `next_async` answers, until it answers None."""
+    while (item := await source.next_async()) is not None:
+        yield item

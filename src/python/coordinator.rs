@@ -24,7 +24,7 @@ use crate::session::{CreateKind, Grant, Session, SessionState};
 pub(super) struct Coordinator(Link);
 
 /// A value as Python sees it.
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl<'py> IntoPyObject<'py> for Bytes {
     type Target = PyBytes;

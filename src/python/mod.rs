@@ -8,6 +8,8 @@ mod arrival;
 mod assign;
 mod attempt;
 mod awaitable;
+mod cache;
+mod cache_events;
 mod callbacks;
 mod commit;
 mod contender;
@@ -37,6 +39,10 @@ mod _sparkeeper {
     use super::assign::{Certificate, assign_weighted, placement_keys};
     #[pymodule_export]
     use super::attempt::Attempt;
+    #[pymodule_export]
+    use super::cache::{Cache, CacheSnapshot};
+    #[pymodule_export]
+    use super::cache_events::{CacheEvent, CacheEvents};
     #[pymodule_export]
     use super::commit::{Committed, Ledger, Location};
     #[pymodule_export]

@@ -94,32 +94,34 @@ impl Feed {
     }
 }
 
+/// What happened to one path.
+struct Story {
+    first: Arc<Event>,
+    /// The last creation.
+    created: Option<Arc<Event>>,
+    last: Arc<Event>,
+}
+
 /// What the events of each path amount to, in zxid order.
 fn net(events: VecDeque<Arc<Event>>) -> VecDeque<Arc<Event>> {
-    let mut by_path: HashMap<String, (Arc<Event>, Option<Arc<Event>>, Arc<Event>)> = HashMap::new();
+    let mut stories: HashMap<String, Story> = HashMap::new();
     for event in events {
-        match by_path.get_mut(&event.path) {
-            Some((_, created, last)) => {
-                if event.kind == Kind::Created {
-                    *created = Some(event.clone());
-                }
-                *last = event;
-            }
-            None => {
-                let created = (event.kind == Kind::Created).then(|| event.clone());
-                by_path.insert(event.path.clone(), (event.clone(), created, event));
-            }
+        let created = (event.kind == Kind::Created).then(|| event.clone());
+        if let Some(story) = stories.get_mut(&event.path) {
+            story.created = created.or_else(|| story.created.take());
+            story.last = event;
+        } else {
+            stories.insert(event.path.clone(), Story { first: event.clone(), created, last: event });
         }
     }
-    let mut left = Vec::with_capacity(2 * by_path.len());
-    for (first, created, last) in by_path.into_values() {
+    let mut left = Vec::with_capacity(2 * stories.len());
+    for Story { first, created, last } in stories.into_values() {
         let was_there = first.kind != Kind::Created;
-        match (was_there, last.kind, created) {
-            (false, Kind::Deleted, _) => {}
-            (true, Kind::Deleted, _) | (_, _, None) => left.push(last),
-            (was_there, _, Some(created)) => {
+        match created {
+            _ if last.kind == Kind::Deleted => left.extend(was_there.then_some(last)),
+            None => left.push(last),
+            Some(created) => {
                 if was_there {
-                    // It went and came back; the first deletion is the one that ended what was there.
                     left.push(Arc::new(Event { kind: Kind::Deleted, zxid: created.zxid, ..Event::clone(&first) }));
                 }
                 // Created then, with what it has now.

@@ -138,8 +138,8 @@ impl Follower {
                 () = stopped(&mut stop) => return Ok(Some(End::Stopped)),
             };
             match watched {
-                Ok(watcher) => {
-                    notes.persistent = Some(watcher);
+                Ok(persistent) => {
+                    notes.persistent = Some(persistent);
                     return Ok(None);
                 }
                 Err(zk::Error::Unimplemented) => return Ok(Some(End::Old)),
@@ -170,14 +170,14 @@ impl Follower {
                 () = &mut stopped => return Ok(End::Stopped),
                 why = &mut ended => return Err(why),
                 event = notes.next() => Some(event),
-                Some((id, looked)) = looks.next(), if !looks.is_empty() => {
+                Some((id, found)) = looks.next(), if !looks.is_empty() => {
                     // What was notified before this answer has been received: it comes first.
                     while let Some(event) = notes.next().now_or_never() {
                         if let Some(end) = self.note(looker, &event, &mut linked) {
                             return Ok(end);
                         }
                     }
-                    let (answer, watches) = looked?;
+                    let (answer, watches) = found?;
                     if linked {
                         if let Some(watches) = watches {
                             notes.plain.push(watches.fired().boxed());
@@ -208,9 +208,9 @@ impl Follower {
             EventType::NodeCreated | EventType::NodeDataChanged | EventType::NodeChildrenChanged => {
                 self.ledger.note(Note::Touched, path, zxid);
             }
-            _ if looker.plain => {}
-            _ if event.session_state == zk::SessionState::SyncConnected => return Some(End::Gap),
-            _ => *linked = false,
+            EventType::Session if looker.plain => {}
+            EventType::Session if event.session_state == zk::SessionState::SyncConnected => return Some(End::Gap),
+            EventType::Session => *linked = false,
         }
         None
     }

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::path::parent;
+use super::tree::children;
 use crate::session::Stat;
 
 /// A znode's data and stat, read together.
@@ -366,11 +366,11 @@ impl Ledger {
 
     fn listed(&mut self, path: &str, bound: i64, id: u64, names: Vec<String>) {
         let walk = matches!(self.looks.get(&id), Some(Look { aim: Aim::Node { walk: true, .. }, .. }));
-        let names: HashSet<String> =
-            names.into_iter().map(|name| if path.is_empty() { name } else { format!("{path}/{name}") }).collect();
+        let below = |name: String| if path.is_empty() { name } else { format!("{path}/{name}") };
+        let names: HashSet<String> = names.into_iter().map(below).collect();
         if self.plain && !walk {
-            for gone in self.children(path).filter(|child| !names.contains(child)).collect::<Vec<_>>() {
-                if !self.at.contains_key(&gone) {
+            for gone in children(&self.known, path).into_iter().map(below) {
+                if !names.contains(&gone) && !self.at.contains_key(&gone) {
                     self.look(gone, bound, false);
                 }
             }
@@ -387,15 +387,5 @@ impl Ledger {
                 _ => {}
             }
         }
-    }
-
-    fn children(&self, path: &str) -> impl Iterator<Item = String> {
-        let (prefix, path) = (if path.is_empty() { String::new() } else { format!("{path}/") }, path.to_owned());
-        self.known
-            .range(prefix.clone()..)
-            .map(|(child, _)| child)
-            .take_while(move |child| child.starts_with(&prefix))
-            .filter(move |child| !child.is_empty() && parent(&format!("/{child}")) == Some(&format!("/{path}")))
-            .cloned()
     }
 }

@@ -29,7 +29,6 @@ use self::follow::Follower;
 use self::tree::{Progress, Tree};
 use super::place::Place;
 use crate::error::{Error, Result};
-use crate::path::child;
 use crate::retry::Deadline;
 use crate::session::Session;
 
@@ -73,18 +72,6 @@ impl Cache {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.place.name
-    }
-
-    /// The absolute path of a node in it; `""` is its root.
-    ///
-    /// # Errors
-    /// `InvalidPath`.
-    pub fn absolute(&self, path: &str) -> Result<String> {
-        let Place { session, name, path: root } = &self.0.place;
-        if path.is_empty() {
-            return Ok(root.clone());
-        }
-        session.absolute(&child(name.trim_end_matches('/'), path))
     }
 
     /// Resolves when the copy has been equal to the server once.

@@ -23,6 +23,39 @@ pub struct Snapshot {
     pub nodes: Arc<Nodes>,
 }
 
+impl Snapshot {
+    /// A node; the root is `""`.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<&Arc<Node>> {
+        self.nodes.get(path)
+    }
+
+    /// The names of a node's children, sorted; `None` where there is no such node.
+    #[must_use]
+    pub fn children(&self, path: &str) -> Option<Vec<String>> {
+        self.nodes.contains_key(path).then(|| children(&self.nodes, path))
+    }
+}
+
+/// The names of the children of `path`, found without looking at every node below them.
+pub(super) fn children<V>(nodes: &BTreeMap<String, V>, path: &str) -> Vec<String> {
+    let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+    let (mut from, mut names) = (prefix.clone(), Vec::new());
+    while let Some((found, _)) = nodes.range(from..).next() {
+        let Some(rest) = found.strip_prefix(&prefix) else { break };
+        from = if let Some((child, _)) = rest.split_once('/') {
+            // '0' follows '/': past everything below this child.
+            format!("{prefix}{child}0")
+        } else {
+            if !rest.is_empty() {
+                names.push(rest.to_owned());
+            }
+            format!("{found}\0")
+        };
+    }
+    names
+}
+
 /// How far the follower came.
 #[derive(Clone, Debug)]
 pub(super) enum Progress {

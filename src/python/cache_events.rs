@@ -1,0 +1,134 @@
+//! What a cache tells: events, and the iterator over them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::type_object::PyTypeInfo;
+
+use super::awaitable::{Awaitable, awaitable};
+use super::coordinator::Bytes;
+use super::runtime::block_on;
+use super::stat::Stat;
+use crate::error::Result;
+use crate::recipes::cache::{Event, Events, Kind};
+use crate::retry::Deadline;
+
+/// A change of a cache.
+#[pyclass(frozen, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CacheEvent(Arc<Event>);
+
+impl From<Arc<Event>> for CacheEvent {
+    fn from(event: Arc<Event>) -> Self {
+        Self(event)
+    }
+}
+
+#[pymethods]
+impl CacheEvent {
+    /// "CREATED", "CHANGED" or "DELETED".
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.0.kind {
+            Kind::Created => "CREATED",
+            Kind::Changed => "CHANGED",
+            Kind::Deleted => "DELETED",
+        }
+    }
+
+    /// The node, below the cache's path; "" is that itself.
+    #[getter]
+    fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// The change's own: `czxid` of what was created, `mzxid` of what was changed.
+    ///
+    /// Of a deletion that happened while the link was down, and of any on a server before 3.9, it is the first at
+    /// which the server was seen without the node.
+    #[getter]
+    fn zxid(&self) -> i64 {
+        self.0.zxid
+    }
+
+    /// The node's data; of a deleted one, the last that was known.
+    #[getter]
+    fn data(&self) -> Bytes {
+        Bytes(self.0.node.data.clone())
+    }
+
+    /// The stat that was read with the data.
+    #[getter]
+    fn stat(&self) -> Stat {
+        self.0.node.stat.into()
+    }
+
+    fn __repr__(&self) -> String {
+        let Event { path, zxid, node, .. } = &*self.0;
+        format!("CacheEvent({} '{path}' zxid={zxid} data_length={})", self.kind(), node.data.len())
+    }
+}
+
+/// The events of a cache, from the moment `Cache.events` was called. One reader's: make another for another.
+#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
+pub(super) struct CacheEvents {
+    events: Arc<Events>,
+    patience: Option<Duration>,
+}
+
+/// An asynchronous iterator of `CacheEvent`; the type is for the generated stub.
+struct AsyncEvents<'py>(Bound<'py, PyAny>);
+
+impl<'py> IntoPyObject<'py> for AsyncEvents<'py> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = Infallible;
+
+    const OUTPUT_TYPE: PyStaticExpr = PyStaticExpr::Subscript {
+        value: &PyStaticExpr::Attribute { value: &PyStaticExpr::Name { id: "collections.abc" }, attr: "AsyncIterator" },
+        slice: &CacheEvent::TYPE_HINT,
+    };
+
+    fn into_pyobject(self, _py: Python<'py>) -> std::result::Result<Self::Output, Self::Error> {
+        Ok(self.0)
+    }
+}
+
+async fn next(events: Arc<Events>, patience: Option<Duration>) -> Result<Option<CacheEvent>> {
+    let event = Deadline::after(patience).bound(events.next()).await.unwrap_or(Ok(None))?;
+    Ok(event.map(CacheEvent::from))
+}
+
+impl CacheEvents {
+    pub(super) fn new(events: Events, patience: Option<Duration>) -> Self {
+        Self { events: Arc::new(events), patience }
+    }
+}
+
+#[pymethods]
+impl CacheEvents {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<CacheEvent>> {
+        block_on(py, next(self.events.clone(), self.patience))
+    }
+
+    /// The next event; None where the cache was closed, or nothing happened for the timeout.
+    fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Option<CacheEvent>>> {
+        awaitable(py, next(self.events.clone(), self.patience))
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> PyResult<AsyncEvents<'_>> {
+        let iterate = slf.py().import("sparkeeper._awaiting")?.getattr("iterate")?;
+        Ok(AsyncEvents(iterate.call1((slf,))?))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<CacheEvents of '{}'>", self.events.cache().name())
+    }
+}

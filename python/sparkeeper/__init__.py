@@ -8,6 +8,7 @@ from sparkeeper._sparkeeper import (
     CacheEvent,
     CacheEvents,
     CacheSnapshot,
+    Candidate,
     Contender,
     Held,
     Lock,
@@ -16,9 +17,12 @@ from sparkeeper._sparkeeper import (
     Permits,
     Semaphore,
     Stat,
+    Tally,
+    Term,
 )
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
+from sparkeeper.election import Election
 from sparkeeper.tls import Tls
 
 __all__ = [
@@ -26,8 +30,10 @@ __all__ = [
     "CacheEvent",
     "CacheEvents",
     "CacheSnapshot",
+    "Candidate",
     "Contender",
     "Coordinator",
+    "Election",
     "Held",
     "Lock",
     "PathMetrics",
@@ -35,6 +41,8 @@ __all__ = [
     "Permits",
     "Semaphore",
     "Stat",
+    "Tally",
+    "Term",
     "Tls",
     "connect",
     "exceptions",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper import _sparkeeper
+from sparkeeper.election import Election
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -24,6 +25,33 @@ class Coordinator(_sparkeeper.Coordinator):
     `sparkeeper.connect` makes one. It is safe to share between threads and tasks. It pickles as configuration
     and connects again where it is used; it does not survive a fork.
     """
+
+    def election(
+        self,
+        path: str,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        strategy: str = "fair",
+        priority: int | None = None,
+        score: Callable[[], float] | None = None,
+    ) -> Election:
+        """Return the election at `path`; nothing happens before `campaign` or `run`.
+
+        Args:
+            path: Where its candidates stand.
+            id: Who we say we are; the coordinator's owner by default.
+            strategy: How leaders are found, the same for all candidates on one path. "fair": in order of arrival.
+                "random": by lot, drawn anew for every term. "priority": the highest, ties in order of arrival. "vote":
+                every live member casts one ballot for the candidate with the best score, and a strict majority elects.
+            priority: For "priority", 0 by default. A leader is not deposed by a higher one that arrives.
+            score: For "vote": called in every round without arguments, returns a number, say how far this candidate's
+                checkpoint is; without one everybody has 0, and the first to arrive is elected.
+
+        Raises:
+            ConfigError: The arguments contradict each other.
+            InvalidPath: The path is not one ZooKeeper accepts.
+        """
+        return Election(self, path, id=id, strategy=strategy, priority=priority, score=score)
 
     def write(self, df: DataFrame) -> Write:
         """Begin a fault-tolerant write of `df`; nothing happens before `save`."""

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use super::lock::Held;
 use super::permits::Permits;
+use super::term::Term;
 use crate::session::Grant;
 
 /// Something held.
@@ -15,6 +16,8 @@ pub(super) enum Guard<'py> {
     Lock(Bound<'py, Held>),
     /// Permits of a semaphore.
     Permits(Bound<'py, Permits>),
+    /// A leadership.
+    Term(Bound<'py, Term>),
 }
 
 impl Guard<'_> {
@@ -22,6 +25,7 @@ impl Guard<'_> {
         match self {
             Self::Lock(held) => held.get().grant(),
             Self::Permits(permits) => permits.get().grant(),
+            Self::Term(term) => term.get().grant(),
         }
     }
 }

@@ -51,6 +51,10 @@ impl<R, S> Handle<R, S> {
         &self.0.path
     }
 
+    pub(super) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
     pub(super) fn settings(&self) -> &S {
         &self.0.settings
     }

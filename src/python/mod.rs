@@ -11,9 +11,11 @@ mod awaitable;
 mod cache;
 mod cache_events;
 mod callbacks;
+mod candidate;
 mod commit;
 mod contender;
 mod coordinator;
+mod election;
 mod errors;
 mod guard;
 mod handle;
@@ -29,6 +31,7 @@ mod semaphore;
 mod settings;
 mod stat;
 mod task;
+mod term;
 
 /// The Rust core of Sparkeeper.
 #[pyo3::pymodule]
@@ -44,11 +47,15 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::cache_events::{CacheEvent, CacheEvents};
     #[pymodule_export]
+    use super::candidate::{Candidate, Tally};
+    #[pymodule_export]
     use super::commit::{Committed, Ledger, Location};
     #[pymodule_export]
     use super::contender::Contender;
     #[pymodule_export]
     use super::coordinator::Coordinator;
+    #[pymodule_export]
+    use super::election::{Election, Observer};
     #[pymodule_export]
     use super::history::{Chain, final_name};
     #[pymodule_export]
@@ -61,6 +68,8 @@ mod _sparkeeper {
     use super::semaphore::Semaphore;
     #[pymodule_export]
     use super::stat::Stat;
+    #[pymodule_export]
+    use super::term::{Loss, Term};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -32,6 +32,19 @@ pub struct Contender {
     pub position: usize,
 }
 
+impl Contender {
+    /// From a node's data and stat.
+    pub(super) fn new(data: &[u8], stat: &zk::Stat, position: usize) -> Self {
+        Self {
+            owner: String::from_utf8_lossy(data).into_owned(),
+            token: stat.czxid,
+            since: stat.ctime,
+            session_id: stat.ephemeral_owner,
+            position,
+        }
+    }
+}
+
 /// What tells one kind of line from another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LineKind {
@@ -154,13 +167,7 @@ async fn describe(
     let mut found = Vec::with_capacity(line.len());
     for (reply, path) in replies.into_iter().zip(&paths) {
         match incarnation.request("get", path, reply).await {
-            Ok((data, stat)) => found.push(Contender {
-                owner: String::from_utf8_lossy(&data).into_owned(),
-                token: stat.czxid,
-                since: stat.ctime,
-                session_id: stat.ephemeral_owner,
-                position: found.len(),
-            }),
+            Ok((data, stat)) => found.push(Contender::new(&data, &stat, found.len())),
             // It left the line meanwhile.
             Err(Error::NoNode(_)) => {}
             Err(error) => return Err(error),
@@ -184,7 +191,7 @@ async fn gone(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Res
 }
 
 /// The line in order of arrival also where sequence numbers repeat: then creation zxids decide.
-async fn ordered(
+pub(super) async fn ordered(
     incarnation: &Incarnation,
     client: &zk::Client,
     parent: &str,

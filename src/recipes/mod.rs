@@ -1,8 +1,15 @@
 //! Recipes over a [`Session`](crate::session::Session). Each stands on two shared pieces: the
 //! session below, and [`contenders`], the line that locks (and later semaphores and elections) wait in.
 
+pub mod ballot;
 pub mod cache;
+mod candidates;
 pub mod contenders;
+pub mod election;
+mod election_observer;
+mod election_round;
+mod election_term;
+mod election_vote;
 pub mod lock;
 mod place;
 pub mod semaphore;
@@ -13,6 +20,7 @@ mod semaphore_turn;
 mod turn;
 
 pub use self::contenders::Contender;
+pub use self::election::{Candidate, Candidature, Election, Observer, Score, Term};
 pub use self::lock::{Held, Holder, Lock};
 pub use self::semaphore::{Permits, Semaphore};
 pub use self::semaphore_holders::PermitHolder;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::delete::delete_in_background;
+use super::heartbeat;
 use super::incarnation::Incarnation;
 use super::metrics::Counters;
 use crate::error::{Error, Result};
@@ -158,6 +159,12 @@ impl Grant {
     pub async fn lost(&self) -> Option<Error> {
         self.over().await;
         (!self.released()).then(|| self.loss())
+    }
+
+    /// Watches its nodes from now on, where a beat would begin to: for a grant that is meant to last, and
+    /// whose holder should hear at once of an operator who deletes its node.
+    pub fn follow(self: &Arc<Self>) {
+        heartbeat::follow_grant(&self.incarnation, self.clone());
     }
 
     /// Resolves when the grant stands no more, for either reason.

@@ -143,22 +143,28 @@ async fn verify(incarnation: &Incarnation, grant: &Grant) {
 /// than a beat so cost no watch.
 fn follow_grants(incarnation: &Arc<Incarnation>) {
     for grant in incarnation.grants.all() {
-        if !grant.followed.swap(true, Ordering::AcqRel) {
-            let incarnation = incarnation.clone();
-            tokio::spawn(async move {
-                let mut nodes = JoinSet::new();
-                for at in 0..grant.paths().len() {
-                    let (incarnation, grant) = (incarnation.clone(), grant.clone());
-                    nodes.spawn(async move { follow(&incarnation, &grant, &grant.paths()[at]).await });
-                }
-                tokio::select! {
-                    _ = nodes.join_next() => {}
-                    () = grant.over() => {}
-                }
-                grant.followed.store(false, Ordering::Release);
-            });
-        }
+        follow_grant(incarnation, grant);
     }
+}
+
+/// Watches the nodes of a grant, where nobody does yet.
+pub(super) fn follow_grant(incarnation: &Arc<Incarnation>, grant: Arc<Grant>) {
+    if grant.followed.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let incarnation = incarnation.clone();
+    incarnation.clone().runtime.spawn(async move {
+        let mut nodes = JoinSet::new();
+        for at in 0..grant.paths().len() {
+            let (incarnation, grant) = (incarnation.clone(), grant.clone());
+            nodes.spawn(async move { follow(&incarnation, &grant, &grant.paths()[at]).await });
+        }
+        tokio::select! {
+            _ = nodes.join_next() => {}
+            () = grant.over() => {}
+        }
+        grant.followed.store(false, Ordering::Release);
+    });
 }
 
 /// Watches one node until it is gone; returns early where the watch is, to be set again at the next beat.

@@ -13,6 +13,7 @@
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
 //! | `create`, `create_group`, `delete` | protected create of one node or several, guaranteed delete |
+//! | `leaf` | plain ephemerals |
 //! | `create_kind` | what kinds of nodes there are |
 //! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
@@ -28,6 +29,7 @@ mod grant;
 mod grants;
 mod heartbeat;
 mod incarnation;
+mod leaf;
 mod lease;
 mod limits;
 mod metrics;
@@ -41,6 +43,7 @@ pub use self::create_group::{Group, create_group};
 pub use self::create_kind::CreateKind;
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
+pub use self::leaf::Leaf;
 pub use self::limits::MAX_REQUEST;
 pub use self::metrics::{Metrics, PathMetrics};
 pub use self::state::SessionState;

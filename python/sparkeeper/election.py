@@ -1,0 +1,142 @@
+"""Elections: the native campaign, with the loops that call user code on top."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sparkeeper import _sparkeeper
+from sparkeeper.exceptions import SessionExpired, TermLost
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from typing_extensions import Self
+
+    from sparkeeper._sparkeeper import Candidate, Term
+
+# What work gets from its own calls when its term is lost: both are no error then.
+_ENDED = (TermLost, SessionExpired)
+
+
+class Election(_sparkeeper.Election):
+    """The election at one path; `Coordinator.election` makes it.
+
+    One candidate leads at a time. A leader stays until its term ends: a candidate that arrives with a higher
+    priority or a better score waits for the next round. Every campaign is a candidate of its own. Curator's
+    `LeaderLatch` on the path and a "fair" election exclude each other and are served in order of arrival; the
+    other strategies elect among themselves whenever nobody stands in that line.
+
+    It pickles as configuration and connects where it is used; a `score` pickles as functions do.
+    """
+
+    def run(self, work: Callable[[Term], object], terms: int | None = None) -> None:
+        """Campaign, call `work(term)`, step down, campaign again.
+
+        `work` should return soon after `term.lost` is set. A term that is lost, with the session or without, is no
+        error: when `work` has returned, or raised the `TermLost` that it got, the next campaign begins.
+
+        Args:
+            work: What a leader does.
+            terms: How many terms to serve; None goes on until `stop` is called.
+
+        Raises:
+            Exception: Whatever `work` raised, after stepping down.
+            Closed: The coordinator was closed.
+        """
+        served = 0
+        while terms is None or served < terms:
+            term = self._next_term()
+            if term is None:
+                return
+            with term:
+                try:
+                    work(term)
+                except _ENDED:
+                    if term.state != "LOST":
+                        raise
+            served += 1
+
+    async def run_async(self, work: Callable[[Term], Awaitable[object]], terms: int | None = None) -> None:
+        """As `run`, for a coroutine function. Its task is cancelled when `term.lost` is set.
+
+        The next campaign begins when that task has ended. Cancelling this call cancels it too; nothing is left behind.
+        """
+        served = 0
+        while terms is None or served < terms:
+            term = await self._next_term_async()
+            if term is None:
+                return
+            with term:
+                try:
+                    await _while_it_lasts(term, work)
+                except _ENDED:
+                    if term.state != "LOST":
+                        raise
+            served += 1
+
+    def observe(self) -> Leaders:
+        """Return an iterator over the leaders: who leads now, then every change; None while nobody leads.
+
+        It is for `for` and for `async for`, and goes on until it is closed, across lost connections and expiries.
+        A leader that came and went between two looks is not shown.
+        """
+        return Leaders(self._observe())
+
+
+class Leaders:
+    """The leaders of an election, one after the other. `close` ends the iteration, from any thread or task."""
+
+    def __init__(self, observer: _sparkeeper.Observer) -> None:
+        """Iterate over what a native observer sees."""
+        self._observer = observer
+
+    def close(self) -> None:
+        """End the iteration, also one that waits."""
+        self._observer.close()
+
+    def __enter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the iteration."""
+        self.close()
+
+    def __iter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    def __next__(self) -> Candidate | None:
+        """Wait for the next leader."""
+        seen = self._observer.next()
+        if seen is None:
+            raise StopIteration
+        return seen[0]
+
+    def __aiter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    async def __anext__(self) -> Candidate | None:
+        """Wait for the next leader."""
+        seen = await self._observer.next_async()
+        if seen is None:
+            raise StopAsyncIteration
+        return seen[0]
+
+
+async def _while_it_lasts(term: Term, work: Callable[[Term], Awaitable[object]]) -> None:
+    """Run `work` until it ends, or until the term is lost: then cancel it, and wait for its end."""
+    working = asyncio.ensure_future(work(term))
+    losing = asyncio.ensure_future(term.lost.wait_async())
+    try:
+        await asyncio.wait([working, losing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        losing.cancel()
+        stopped = not working.done()
+        if stopped:
+            working.cancel()
+            await asyncio.wait([working])
+    if not (stopped and working.cancelled()):
+        await working

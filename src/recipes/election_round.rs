@@ -1,0 +1,203 @@
+//! The rounds of an election by ballot, as one candidate goes through them.
+//!
+//! While somebody leads, candidates watch the latch line only. Once it is empty a round begins: its number is
+//! the zxid of the last change to the line, the same for everybody who looks. Each computes who is elected from
+//! what it sees, and only that candidate enters the line, where it leads if nobody was quicker. So
+//! exclusion rests on the line alone; where two looked at different moments and disagree, one of them leaves again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use zookeeper_client as zk;
+
+use super::ballot::{Count, Nominee, Strategy, drawn, foremost};
+use super::candidates::{self, Card, Standing, agree, hall};
+use super::contenders::{self, LineKind};
+use super::election_vote::{Progress, Score, Vote};
+use super::place::Place;
+use super::turn::line;
+use crate::error::{Error, Result};
+use crate::session::{Created, Grant, Incarnation};
+
+/// Who wants to lead, and how.
+pub(super) struct Candidacy<'a> {
+    pub(super) kind: LineKind,
+    pub(super) place: &'a Place,
+    pub(super) card: &'a Card,
+    pub(super) score: &'a Score,
+    /// Whether to wait, or to give up where others have to do something first.
+    pub(super) wait: bool,
+    pub(super) asked: Instant,
+}
+
+/// A term won by ballot. The candidate stands until it is dropped.
+pub(super) struct Won {
+    pub(super) grant: Arc<Grant>,
+    pub(super) stands: Created,
+    /// Of a vote.
+    pub(super) count: Option<Count>,
+}
+
+impl Candidacy<'_> {
+    /// Stands as a candidate through as many rounds as it takes; `None` where it was not to wait.
+    ///
+    /// # Cancel safety
+    /// Leaves no node and no watch.
+    ///
+    /// # Errors
+    /// `SessionExpired` or `NoNode` where our nodes are gone, with the session or without: stand again then.
+    /// `Config` where strategies are mixed or a score cannot be evaluated.
+    pub(super) async fn stand(&self, incarnation: &Arc<Incarnation>) -> Result<Option<Won>> {
+        let stands = candidates::register(incarnation, &self.place.path, self.card).await?;
+        let mut vote = Vote::new(incarnation, &self.place.path, self.score, stands.czxid);
+        match self.rounds(incarnation, &stands, &mut vote).await? {
+            Some((grant, count)) => Ok(Some(Won { grant, stands, count })),
+            None => Ok(None),
+        }
+    }
+
+    async fn rounds(
+        &self,
+        incarnation: &Arc<Incarnation>,
+        stands: &Created,
+        vote: &mut Vote<'_>,
+    ) -> Result<Option<(Arc<Grant>, Option<Count>)>> {
+        let client = incarnation.client()?;
+        let (mut known, mut agreed) = (HashMap::new(), false);
+        loop {
+            let seen = match self.look(incarnation, &client, &mut known, agreed).await {
+                Err(Error::ConnectionLost(_)) => {
+                    incarnation.connected().await?;
+                    continue;
+                }
+                seen => seen?,
+            };
+            let verdict = match &seen.hall {
+                Some(hall) => {
+                    self.still_stands(stands, hall)?;
+                    agreed = true;
+                    if seen.led {
+                        Verdict::Wait(None)
+                    } else {
+                        self.decide(seen.round, stands.czxid, hall, vote).await?
+                    }
+                }
+                None => Verdict::Wait(None),
+            };
+            let until = match verdict {
+                Verdict::Again => continue,
+                Verdict::Elected(count) => {
+                    let (kind, data) = (self.kind, self.card.id.as_bytes());
+                    // Not waiting there: whoever finds somebody before it leaves, and looks again.
+                    match contenders::enter(incarnation, kind, self.place, data, false, self.asked).await? {
+                        Some(grant) => return Ok(Some((grant, count))),
+                        None => continue,
+                    }
+                }
+                Verdict::Wait(_) if !self.wait => return Ok(None),
+                Verdict::Wait(until) => until,
+            };
+            tokio::select! {
+                () = seen.changed() => {}
+                () = patience(until) => {}
+                why = incarnation.ended() => return Err(why),
+            }
+        }
+    }
+
+    /// Looks at the line, and where nobody leads, or `agreed` is not yet known, at the hall.
+    async fn look(
+        &self,
+        incarnation: &Incarnation,
+        client: &zk::Client,
+        known: &mut HashMap<String, Standing>,
+        agreed: bool,
+    ) -> Result<Seen> {
+        let path = &self.place.path;
+        let list = client.get_and_watch_children(path);
+        let (in_line, stat, changed) = incarnation.request("list", path, list).await?;
+        let mut seen =
+            Seen { led: !line(&in_line, self.kind.markers).is_empty(), round: stat.pzxid, changed, hall: None };
+        // While somebody leads it does not matter who else stands.
+        if seen.led && agreed {
+            return Ok(seen);
+        }
+        let hall = hall(path);
+        let (names, changed) = incarnation.request("list", &hall, client.list_and_watch_children(&hall)).await?;
+        let standing = candidates::standing(incarnation, client, path, &names, known).await?;
+        seen.hall = Some(Hall { names, standing, changed });
+        Ok(seen)
+    }
+
+    fn still_stands(&self, stands: &Created, hall: &Hall) -> Result<()> {
+        let me = hall.standing.iter().position(|other| other.arrived == stands.czxid);
+        let Some(me) = me else {
+            let name = &self.place.name;
+            return Err(Error::session_expired(format!("'{name}': our node among the candidates was deleted")));
+        };
+        // Whoever came first decides.
+        agree(&self.place.name, self.card.strategy, &hall.standing[..me])
+    }
+
+    async fn decide(&self, round: i64, me: i64, hall: &Hall, vote: &mut Vote<'_>) -> Result<Verdict> {
+        let nominee = |other: &Standing| Nominee { arrived: other.arrived, priority: other.card.priority };
+        let same = hall.standing.iter().filter(|other| other.card.strategy == self.card.strategy);
+        let nominees: Vec<Nominee> = same.map(nominee).collect();
+        let elected = match self.card.strategy {
+            Strategy::Fair => Some(me),
+            Strategy::Random => drawn(round, &nominees),
+            Strategy::Priority => foremost(&nominees),
+            Strategy::Vote => {
+                let live: Vec<i64> = nominees.iter().map(|nominee| nominee.arrived).collect();
+                return Ok(match vote.progress(round, &live, &hall.names).await? {
+                    Progress::Said => Verdict::Again,
+                    Progress::Elected(count) => Verdict::Elected(Some(count)),
+                    Progress::Wait(until) => Verdict::Wait(until),
+                });
+            }
+        };
+        Ok(if elected == Some(me) { Verdict::Elected(None) } else { Verdict::Wait(None) })
+    }
+}
+
+/// What a candidate sees, and is told of when it changes.
+struct Seen {
+    led: bool,
+    round: i64,
+    changed: zk::OneshotWatcher,
+    hall: Option<Hall>,
+}
+
+struct Hall {
+    names: Vec<String>,
+    standing: Vec<Standing>,
+    changed: zk::OneshotWatcher,
+}
+
+enum Verdict {
+    Elected(Option<Count>),
+    /// We said something ourselves.
+    Again,
+    Wait(Option<tokio::time::Instant>),
+}
+
+impl Seen {
+    async fn changed(self) {
+        let Self { led, changed, hall, .. } = self;
+        match hall.filter(|_| !led) {
+            Some(hall) => tokio::select! {
+                _ = changed.changed() => {}
+                _ = hall.changed.changed() => {}
+            },
+            None => drop(changed.changed().await),
+        }
+    }
+}
+
+async fn patience(until: Option<tokio::time::Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,66 @@
+"""Histories of concurrent clients under random faults have a legal order, and bugs put in on purpose are found.
+
+`SPARKEEPER_SEED=<number>` runs that seed alone: the same steps, and the same faults at the same steps.
+"""
+
+import pytest
+
+from history_bodies import ThreadBody
+from history_check import Overlap, transcript, verify
+from history_plan import draw, seeds
+from history_run import run
+from linearizable import NotLinearizable
+
+RECIPES = ("hold", "hold", "look")
+
+
+@pytest.fixture
+def checked(server, zk, namespace, tmp_path):
+    """Run a plan, check what the clients said, and say how to run it again where that is not legal."""
+    zk.create("register", b"null")
+
+    def check(seed, plan, **how):
+        said = run(plan, server.port, namespace, **how)
+        try:
+            return verify(said)
+        except AssertionError as error:
+            kept = tmp_path / "transcript"
+            kept.write_text(transcript(said, seed))
+            error.add_note(f"SPARKEEPER_SEED={seed} runs it again; what was said is in {kept}")
+            raise
+
+    return check
+
+
+@pytest.mark.parametrize("seed", seeds(fixed=(1,)))
+def test_every_history_has_a_legal_order(checked, seed):
+    operations = checked(seed, draw(seed, clients=4, steps=24, names=RECIPES))
+    assert operations["lock"] >= 10
+    assert operations["register"] >= 10
+
+
+@pytest.mark.parametrize(
+    ("broken", "names", "faults", "others"),
+    [
+        ("BlindCounter", ("add",), ("drop",), 10),
+        ("TrustingLock", ("hold",), ("freeze",), 20),
+        ("HastySemaphore", ("permits",), ("delay",), 60),
+        ("UnguardedQueue", ("put", "consume", "consume"), ("freeze",), 200),
+    ],
+)
+def test_a_bug_put_in_on_purpose_is_found(checked, broken, names, faults, others):
+    (seed, *_) = seeds(fixed=(7,))
+    plan = draw(seed, clients=3, steps=10, names=names, faults=faults, every=3)
+    # Somebody whom nothing befalls, and who takes over from those whom it does.
+    plan += draw(seed + 1, clients=1, steps=others, names=names[-1:], faults=())
+    with pytest.raises((NotLinearizable, Overlap)) as found:
+        checked(seed, plan, body=ThreadBody, broken=broken)
+    assert f"SPARKEEPER_SEED={seed}" in found.value.__notes__[-1]
+
+
+def test_a_seed_is_a_plan():
+    plans = [draw(seed, clients=4, steps=24, names=RECIPES) for seed in (5, 5, 6)]
+    assert plans[0] == plans[1]
+    assert plans[0] != plans[2]
+    kinds = {step.fault.kind for steps in draw(1, clients=8, steps=50, names=RECIPES) for step in steps if step.fault}
+    assert kinds == {"cut", "freeze", "delay", "drop", "stop", "kill"}

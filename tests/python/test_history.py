@@ -11,7 +11,7 @@ from history_plan import draw, seeds
 from history_run import run
 from linearizable import NotLinearizable
 
-RECIPES = ("hold", "hold", "look")
+RECIPES = ("hold", "look", "permits")
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def checked(server, zk, namespace, tmp_path):
 @pytest.mark.parametrize("seed", seeds(fixed=(1,)))
 def test_every_history_has_a_legal_order(checked, seed):
     operations = checked(seed, draw(seed, clients=4, steps=24, names=RECIPES))
-    assert operations["lock"] >= 10
-    assert operations["register"] >= 10
+    assert all(operations[recipe] >= 10 for recipe in ("lock", "register", "semaphore"))
 
 
 @pytest.mark.parametrize(
@@ -45,14 +44,14 @@ def test_every_history_has_a_legal_order(checked, seed):
         ("BlindCounter", ("add",), ("drop",), 10),
         ("TrustingLock", ("hold",), ("freeze",), 20),
         ("HastySemaphore", ("permits",), ("delay",), 60),
-        ("UnguardedQueue", ("put", "consume", "consume"), ("freeze",), 200),
+        ("UnguardedQueue", ("put", "consume", "consume"), ("freeze",), 120),
     ],
 )
 def test_a_bug_put_in_on_purpose_is_found(checked, broken, names, faults, others):
-    (seed, *_) = seeds(fixed=(7,))
+    seed = 8
     plan = draw(seed, clients=3, steps=10, names=names, faults=faults, every=3)
     # Somebody whom nothing befalls, and who takes over from those whom it does.
-    plan += draw(seed + 1, clients=1, steps=others, names=names[-1:], faults=())
+    plan += draw(seed + 1, clients=1, steps=others, names=names, faults=())
     with pytest.raises((NotLinearizable, Overlap)) as found:
         checked(seed, plan, body=ThreadBody, broken=broken)
     assert f"SPARKEEPER_SEED={seed}" in found.value.__notes__[-1]

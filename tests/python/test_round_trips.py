@@ -1,0 +1,47 @@
+"""Every recipe takes as few round trips as it promises, counted through a link that is slow."""
+
+import pytest
+
+from flights import flight
+
+
+@pytest.fixture
+def far(proxy, coordinator):
+    """A coordinator behind a link that can be made slow; its session's own requests are few."""
+    return coordinator(proxy.connect_string, session_timeout=20)
+
+
+@pytest.fixture
+def let_go():
+    """Keep what a call is granted, and give the last of it back, all the way, before the next."""
+    held = []
+
+    def last():
+        while held:
+            held.pop().release(wait=True)
+
+    yield held, last
+    last()
+
+
+def test_a_lock_is_acquired_in_one_round_trip(proxy, far, let_go):
+    held, last = let_go
+    lock = far.lock("l")
+    lock.acquire().release(wait=True)
+    taken = flight(proxy, lambda: held.append(lock.acquire()), before=last)
+    assert (taken.round_trips, taken.requests) == (1, 2)
+
+
+def test_a_lock_cycle_takes_one_round_trip(proxy, far):
+    lock = far.lock("l")
+    lock.acquire().release(wait=True)
+    cycles = flight(proxy, lambda: [lock.acquire().release() for _ in range(3)])
+    assert cycles.round_trips == 3
+
+
+def test_permits_are_acquired_in_two_round_trips_at_most(proxy, far, let_go):
+    held, last = let_go
+    semaphore = far.semaphore("s", permits=8)
+    semaphore.acquire(2).release(wait=True)
+    taken = flight(proxy, lambda: held.append(semaphore.acquire(2)), before=last)
+    assert taken.round_trips <= 2

@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from history_client import COUNTER, ELECTION, LOCK, QUEUE, REGISTER, SEMAPHORE
+from history_client import CHECKPOINT, COUNTER, ELECTION, LOCK, QUEUE, REGISTER, SEMAPHORE
 from history_plan import PERMITS
 from linearizable import Operation, check
 from linearizable_models import Counter, FencedRegister, LeasedItem, Mutex, Semaphore
@@ -25,6 +25,7 @@ _MODELS: dict[str, Model] = {
     SEMAPHORE: Semaphore(PERMITS),
     COUNTER: Counter(),
     REGISTER: FencedRegister(),
+    CHECKPOINT: FencedRegister(),
     QUEUE: LeasedItem(),
 }
 _LIMITS = {LOCK: 1, ELECTION: 1, SEMAPHORE: PERMITS, QUEUE: 1}

@@ -24,7 +24,9 @@ from sparkeeper import exceptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-LOCK, SEMAPHORE, COUNTER, QUEUE, REGISTER, ELECTION = "lock", "semaphore", "counter", "queue", "register", "election"
+LOCK, SEMAPHORE, COUNTER, QUEUE, ELECTION = "lock", "semaphore", "counter", "queue", "election"
+# What the holder of the lock writes, and what the leader saves.
+REGISTER, CHECKPOINT = "register", "checkpoint"
 
 # How long a step may wait for what others hold: longer than any fault and the session that ends with it.
 PATIENCE = 30.0
@@ -62,19 +64,24 @@ class Client:
         lock = self._zk.lock(LOCK)
         with self._operation(LOCK, "acquire") as acquire:
             held = acquire.after(lambda: lock.acquire(timeout=PATIENCE), lambda held: held.token)
-        with self._claimed(LOCK, held, held.token):
+        with self._claimed(LOCK, held.release, held.token):
             self._look(LOCK, held, looks, pause)
             with self._operation(REGISTER, "write", [held.token, number]) as write:
                 write.after(lambda: self._zk.set(REGISTER, json.dumps(number).encode(), guard=held))
             self._look(LOCK, held, 1, 0)
 
     def lead(self, number: str, looks: int, pause: float) -> None:
-        """Win the election, lead for a while, and step down."""
+        """Win the election, read what the last leader saved, save something, and step down."""
         election = self._zk.election(ELECTION, id=number)
         with self._operation(ELECTION, "acquire") as acquire:
             term = acquire.after(lambda: election.campaign(timeout=PATIENCE), lambda term: term.token)
-        with self._claimed(ELECTION, term, term.token):
+        with self._claimed(ELECTION, term.step_down, term.token):
+            with self._operation(CHECKPOINT, "read") as read:
+                read.after(term.restore, lambda state: state and state["number"])
             self._look(ELECTION, term, looks, pause)
+            with self._operation(CHECKPOINT, "write", [term.token, number], doubt=True) as write:
+                write.after(lambda: term.checkpoint({"number": number}))
+            self._look(ELECTION, term, 1, 0)
 
     def permits(self, number: str, permits: int, looks: int, pause: float) -> None:
         """Take permits of the semaphore, use them, and give them back."""
@@ -82,7 +89,7 @@ class Client:
         mine = [number, permits]
         with self._operation(SEMAPHORE, "acquire", mine) as acquire:
             held = acquire.after(lambda: semaphore.acquire(permits, timeout=PATIENCE))
-        with self._claimed(SEMAPHORE, held, mine):
+        with self._claimed(SEMAPHORE, held.release, mine):
             self._look(SEMAPHORE, held, looks, pause, permits)
 
     def add(self, number: str, amount: int) -> None:
@@ -145,7 +152,7 @@ class Client:
             _IDLE.wait(pause)
 
     @contextlib.contextmanager
-    def _claimed(self, key: str, grant: Any, argument: Any) -> Iterator[None]:
+    def _claimed(self, key: str, release: Callable[[], object], argument: Any) -> Iterator[None]:
         """Release a grant at the end. It may have been lost, and so free, since it was made."""
         # Said now, because who is killed says nothing; that it was seen to stand later on narrows it down.
         self._release = self._next()
@@ -154,11 +161,12 @@ class Client:
             yield
         finally:
             self._release = None
-            grant.release()
+            release()
 
     @contextlib.contextmanager
-    def _operation(self, key: str, kind: str, argument: Any = None) -> Iterator[_Asked]:
-        asked = _Asked(self._next(), self._say)
+    def _operation(self, key: str, kind: str, argument: Any = None, *, doubt: bool = False) -> Iterator[_Asked]:
+        """Say that it is asked. Where it is refused it had no effect; with `doubt`, it may have had one before."""
+        asked = _Asked(self._next(), self._say, doubt=doubt)
         self._asked_at = time.monotonic_ns()
         self._say({"id": asked.id, "key": key, "kind": kind, "argument": argument, "at": self._asked_at})
         yield asked
@@ -170,16 +178,17 @@ class Client:
 class _Asked:
     """An operation under way."""
 
-    def __init__(self, number: str, say: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, number: str, say: Callable[[dict[str, Any]], None], *, doubt: bool) -> None:
         self.id = number
         self._say = say
+        self._doubt = doubt
 
     def after(self, call: Callable[[], Any], result: Callable[[Any], Any] = lambda _: "done") -> Any:
         """Make the call, and say how it ended."""
         try:
             answer = call()
         except (exceptions.AcquireTimeout, exceptions.Fenced) as refused:
-            self._say({"id": self.id, "void": repr(refused)})
+            self._say({"id": self.id, "failed" if self._doubt else "void": repr(refused)})
             raise
         except exceptions.SparkeeperError as failed:
             self._say({"id": self.id, "failed": repr(failed)})
@@ -196,11 +205,12 @@ class Who:
     connect: str
     namespace: str
     broken: str = ""
+    session_timeout: str = str(SESSION_TIMEOUT)
 
 
 def serve(who: Who, steps: Iterable[str], say: Callable[[dict[str, Any]], None]) -> None:
     """Take steps until there are no more."""
-    settings = {"namespace": who.namespace, "session_timeout": SESSION_TIMEOUT, "timeout": PATIENCE}
+    settings = {"namespace": who.namespace, "session_timeout": float(who.session_timeout), "timeout": PATIENCE}
     with sparkeeper.connect(who.connect, **settings) as zk:
         if who.broken:
             import history_broken  # noqa: PLC0415 - it is broken: nothing else may meet it

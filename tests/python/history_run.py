@@ -24,10 +24,17 @@ _WRITES = {Op.CREATE, Op.CREATE2, Op.CREATE_CONTAINER, Op.DELETE, Op.SET_DATA, O
 
 
 class Life:
-    """One client through its whole plan: it is born again, with another name and session, where it is killed."""
+    """One client through its whole plan: it is born again, with another name and session, where it is killed.
+
+    Attributes:
+        said: What it said so far.
+        done: How many steps it is through with.
+        error: What ended it before its plan did.
+    """
 
     def __init__(self, name: str, steps: Sequence[Step], born: Callable[[str], Body], proxy: Proxy | None) -> None:
         self.said: list[dict[str, Any]] = []
+        self.done = 0
         self.error: BaseException | None = None
         self._name = name
         self._steps = steps
@@ -78,6 +85,7 @@ class Life:
                     body.close()
                     generation += 1
                     body = self._begin(generation)
+                self.done += 1
         finally:
             body.close()
 
@@ -140,8 +148,13 @@ def run(
             lives.append(Life(f"client{number}", steps, born, proxy))
         for life in lives:
             life.start()
-        for life in lives:
-            life.join()
+        return said(lives)
+
+
+def said(lives: Sequence[Life]) -> list[dict[str, Any]]:
+    """Wait for the end of every life, and return everything they said."""
+    for life in lives:
+        life.join()
     for life in lives:
         if life.error is not None:
             raise life.error

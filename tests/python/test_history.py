@@ -11,7 +11,7 @@ from history_plan import draw, seeds
 from history_run import run
 from linearizable import NotLinearizable
 
-RECIPES = ("hold", "look", "permits")
+RECIPES = ("hold", "look", "permits", "lead")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def checked(server, zk, namespace, tmp_path):
 @pytest.mark.parametrize("seed", seeds(fixed=(1,)))
 def test_every_history_has_a_legal_order(checked, seed):
     operations = checked(seed, draw(seed, clients=4, steps=24, names=RECIPES))
-    assert all(operations[recipe] >= 10 for recipe in ("lock", "register", "semaphore"))
+    assert all(operations[recipe] >= 10 for recipe in ("lock", "register", "semaphore", "election"))
 
 
 @pytest.mark.parametrize(

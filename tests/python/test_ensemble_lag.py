@@ -110,6 +110,9 @@ def test_a_create_is_still_on_its_way_when_the_client_moves_on(ensemble, ways, c
     ensemble.lag(LAG, 0)
     thread, answers = in_background(lambda: client.lock("l").acquire(timeout=30))
     wait_for(lambda: late.requests[Op.CREATE] + late.requests[Op.CREATE2] > asked, 10, "the create to be sent")
+    sent = time.monotonic()
+    # The server has it now; the leader does not.
+    wait_for(lambda: time.monotonic() - sent > LAG / 10, 5, "the create to be with the server")
     prompt.heal()
     late.cut()
     thread.join(40)

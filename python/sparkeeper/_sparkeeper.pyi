@@ -3,7 +3,7 @@
 The Rust core of Sparkeeper.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import timedelta
 from os import PathLike
 from typing import Any, final
@@ -90,6 +90,231 @@ class Attempt:
 
         Raises:
             CorruptManifest: The bytes are not those that the name promises.
+        """
+
+@final
+class Cache:
+    """
+    A copy of the subtree at one path, in memory, that follows the server; `Coordinator.cache` makes them.
+
+    It is read on first use, and answers from memory from then on. It becomes equal to the server after every
+    change; while disconnected it answers with what it knew last; after a lost connection, and after an expiry, it
+    compares itself with the server. The path need not exist; what is below it may come and go.
+
+    It maps paths below its own, without a leading slash, to data; its own is "". A node whose ACL forbids reading
+    it is not in it. A node with so many children that their names fill 1 MiB cannot be listed, by nobody.
+    It pickles as configuration and reads where it is used.
+    """
+    def __aenter__(self, /) -> Awaitable[Cache]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __contains__(self, path: str, /) -> bool: ...
+    def __enter__(self, /) -> Cache: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __getitem__(self, path: str, /) -> bytes: ...
+    def __iter__(self, /) -> Any: ...
+    def __len__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def children(self, /, path: str = "") -> list[str]:
+        """
+        The names of a node's children, sorted.
+
+        Raises:
+            NoNode: There is no such node.
+        """
+    def children_async(self, /, path: str = "") -> Awaitable[list[str]]:
+        """
+        As `children`, to be awaited.
+        """
+    def close(self, /) -> None:
+        """
+        Stops following, and takes the watches off the server. Loops over `events()` end.
+        """
+    def close_async(self, /) -> Awaitable[None]:
+        """
+        As `close`, to be awaited.
+        """
+    def events(self, /, timeout: float | timedelta | None = None) -> CacheEvents:
+        """
+        Every change from this call on: an iterator of `CacheEvent`, for `for` and for `async for`.
+
+        They come in the order of their zxids, and none is invented: each is a change that was made. Changes that
+        follow each other faster than they can be read may come as one, with the last data: so may those made
+        while the link was down, and those that a reader leaves unread by the ten thousands. Nothing else is left
+        out: a reader's copy, to which it applies every event, becomes equal to the cache.
+
+        To begin with the whole, call `events()` first and `snapshot()` then; pass over events whose zxid is not
+        above the snapshot's.
+
+        Args:
+            timeout: Ends the loop when nothing happened for so long: seconds or timedelta; None waits for ever.
+        """
+    def events_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[CacheEvents]:
+        """
+        As `events`, to be awaited: `async for event in await cache.events_async()`.
+        """
+    def get(self, /, path: str) -> bytes | None:
+        """
+        The data at a path below the cache's, or None where there is no such node.
+        """
+    def get_async(self, /, path: str) -> Awaitable[bytes | None]:
+        """
+        As `get`, to be awaited.
+        """
+    def on_change(self, /, callback: Any) -> None:
+        """
+        Calls `callback(event)` for every change from this call on, in order, on a thread of its own, until the
+        cache is closed. See `events`.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def snapshot(self, /) -> CacheSnapshot:
+        """
+        The whole copy at one moment.
+        """
+    def snapshot_async(self, /) -> Awaitable[CacheSnapshot]:
+        """
+        As `snapshot`, to be awaited.
+        """
+    def wait_ready(self, /, timeout: float | timedelta | None = None) -> None:
+        """
+        Waits until the subtree was read once. Every other call does that too, without a time limit.
+
+        Args:
+            timeout: Seconds or timedelta; None waits for ever.
+
+        Raises:
+            AcquireTimeout: It took longer.
+        """
+    def wait_ready_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[None]:
+        """
+        As `wait_ready`, to be awaited.
+        """
+
+@final
+class CacheEvent:
+    """
+    A change of a cache.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def data(self, /) -> bytes:
+        """
+        The node's data; of a deleted one, the last that was known.
+        """
+    @property
+    def kind(self, /) -> str:
+        """
+        "CREATED", "CHANGED" or "DELETED".
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The node, below the cache's path; "" is that itself.
+        """
+    @property
+    def stat(self, /) -> Stat:
+        """
+        The stat that was read with the data.
+        """
+    @property
+    def zxid(self, /) -> int:
+        """
+        The change's own: `czxid` of what was created, `mzxid` of what was changed.
+
+        Of a deletion that happened while the link was down, and of any on a server before 3.9, it is the first at
+        which the server was seen without the node.
+        """
+
+@final
+class CacheEvents:
+    """
+    The events of a cache, from the moment `Cache.events` was called. One reader's: make another for another.
+    """
+    def __aiter__(self, /) -> AsyncIterator[CacheEvent]: ...
+    def __iter__(self, /) -> CacheEvents: ...
+    def __next__(self, /) -> CacheEvent: ...
+    def __repr__(self, /) -> str: ...
+    def next_async(self, /) -> Awaitable[CacheEvent | None]:
+        """
+        The next event; None where the cache was closed, or nothing happened for the timeout.
+        """
+
+@final
+class CacheSnapshot:
+    """
+    A cache at one moment: a mapping of paths to `(data, Stat)`.
+
+    It has every change of the subtree up to and including `zxid`. Where changes were under way when it was taken,
+    single nodes may be newer: their `mzxid` is above `zxid` then. Of a stat, what is said of children and
+    ACL (`pzxid`, `num_children`, `cversion`, `aversion`) may be older than that.
+    """
+    def __contains__(self, path: str, /) -> bool: ...
+    def __getitem__(self, path: str, /) -> tuple[bytes, Stat]: ...
+    def __iter__(self, /) -> Any: ...
+    def __len__(self, /) -> int: ...
+    def __repr__(self, /) -> str: ...
+    def children(self, /, path: str = "") -> list[str]:
+        """
+        The names of a node's children, sorted.
+
+        Raises:
+            NoNode: There is no such node.
+        """
+    def keys(self, /) -> list[str]:
+        """
+        The paths, sorted.
+        """
+    @property
+    def zxid(self, /) -> int:
+        """
+        Zxid of the last change that is in it; 0 where there never was one.
+        """
+
+@final
+class Candidate:
+    """
+    Somebody who leads an election or wants to.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def id(self, /) -> str:
+        """
+        Who it says it is.
+        """
+    @property
+    def position(self, /) -> int:
+        """
+        0 leads; the others in order of arrival, which with "fair" is the order in which they will lead.
+        """
+    @property
+    def priority(self, /) -> int | None:
+        """
+        Its priority in an election by "priority", else None.
+        """
+    @property
+    def session_id(self, /) -> int:
+        """
+        Its session.
+        """
+    @property
+    def since(self, /) -> int:
+        """
+        Since when it leads or waits, in milliseconds since 1970 on the server's clock.
+        """
+    @property
+    def token(self, /) -> int | None:
+        """
+        The fencing token of its term, once it leads. None for one that will be elected by ballot and does not lead.
         """
 
 @final
@@ -310,6 +535,16 @@ class Coordinator:
         Raises:
             ConfigError: A secret was given as a literal instead of by reference.
         """
+    def cache(self, /, path: str, *, persistent: bool = True) -> Cache:
+        """
+        A cache of the subtree at `path`.
+
+        Args:
+            path: Its root.
+            persistent: Stand on one persistent recursive watch. Servers before 3.6 know none: with them the cache
+                falls back by itself to two plain watches for each node, at the price of one reconnect, which False
+                saves. Plain watches suit trees of up to some ten thousand nodes.
+        """
     def children(self, /, path: str) -> list[str]:
         """
         The names of a node's children, sorted.
@@ -343,7 +578,10 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | None = None,
+        guard: Held | Permits | Term | None = None,
+        container: bool = False,
+        ttl: float | timedelta | None = None,
+        fallback: bool = False,
     ) -> str:
         """
         Creates a node and returns its path, which a sequence number ends where asked for.
@@ -353,14 +591,20 @@ class Coordinator:
             data: At most 1 MiB, less the path; nothing by default.
             ephemeral: It goes with the session.
             sequence: The server appends ten digits that grow.
-            parents: Make missing parents.
+            parents: Make missing parents, as plain nodes.
             guard: Something held, such as a lock; the node is made only while it stands.
+            container: The server removes it some time after its last child went.
+            ttl: Seconds or timedelta; the server removes it when it has no children and was not written for this long.
+            fallback: Where the server has no containers, or no TTL nodes, make a plain node, which nobody removes.
 
         Raises:
             NodeExists: There is one.
             NoNode: The parent is missing, and parents is False.
             LockLost: The guard does not stand any more.
             PayloadTooLarge: Nothing was sent.
+            ConfigError: The node cannot be all that at once.
+            Unsupported: The server has no such nodes, and fallback is False. TTL nodes need
+                zookeeper.extendedTypesEnabled on every server.
             ConnectionLost: The reply was lost; it may have been made.
         """
     def create_async(
@@ -372,13 +616,22 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | None = None,
+        guard: Held | Permits | Term | None = None,
+        container: bool = False,
+        ttl: float | timedelta | None = None,
+        fallback: bool = False,
     ) -> Awaitable[str]:
         """
         As `create`, to be awaited.
         """
     def delete(
-        self, /, path: str, version: int | None = None, recursive: bool = False, *, guard: Held | None = None
+        self,
+        /,
+        path: str,
+        version: int | None = None,
+        recursive: bool = False,
+        *,
+        guard: Held | Permits | Term | None = None,
     ) -> None:
         """
         Deletes a node.
@@ -396,7 +649,13 @@ class Coordinator:
             LockLost: The guard does not stand any more.
         """
     def delete_async(
-        self, /, path: str, version: int | None = None, recursive: bool = False, *, guard: Held | None = None
+        self,
+        /,
+        path: str,
+        version: int | None = None,
+        recursive: bool = False,
+        *,
+        guard: Held | Permits | Term | None = None,
     ) -> Awaitable[None]:
         """
         As `delete`, to be awaited.
@@ -447,13 +706,34 @@ class Coordinator:
         """
         Who we say we are on the nodes we create.
         """
+    def semaphore(
+        self, /, path: str, permits: int = 1, *, timeout: float | timedelta | None = None, owner: str | None = None
+    ) -> Semaphore:
+        """
+        A semaphore at `path`.
+
+        Args:
+            path: Where its permits and its line are.
+            permits: How many there are, where nobody stored another number by setting `permits`.
+            timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
+            owner: Who we say we are; the coordinator's owner by default.
+
+        Raises:
+            ConfigError: `permits` is below 1.
+        """
     @property
     def session_id(self, /) -> int:
         """
         The server's id of the live session; 0 while there is none.
         """
     def set(
-        self, /, path: str, data: bytes | bytearray, version: int | None = None, *, guard: Held | None = None
+        self,
+        /,
+        path: str,
+        data: bytes | bytearray,
+        version: int | None = None,
+        *,
+        guard: Held | Permits | Term | None = None,
     ) -> Stat:
         """
         Sets a node's data.
@@ -472,7 +752,13 @@ class Coordinator:
             ConnectionLost: The reply was lost; it may have landed.
         """
     def set_async(
-        self, /, path: str, data: bytes | bytearray, version: int | None = None, *, guard: Held | None = None
+        self,
+        /,
+        path: str,
+        data: bytes | bytearray,
+        version: int | None = None,
+        *,
+        guard: Held | Permits | Term | None = None,
     ) -> Awaitable[Stat]:
         """
         As `set`, to be awaited.
@@ -489,6 +775,101 @@ class Coordinator:
     def sync_async(self, /, path: str = ...) -> Awaitable[None]:
         """
         As `sync`, to be awaited.
+        """
+
+class Election:
+    """
+    The native half of an election's handle; `sparkeeper.Election` adds the loops.
+    """
+    def __new__(
+        cls,
+        /,
+        coordinator: Coordinator,
+        path: str,
+        *,
+        id: str | None = None,
+        strategy: str = "fair",
+        priority: int | None = None,
+        score: Any | None = None,
+    ) -> Election: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def _next_term(self, /) -> Term | None:
+        """
+        The next term of `run`, or None when it was told to stop.
+        """
+    def _next_term_async(self, /) -> Awaitable[Term | None]:
+        """
+        As `_next_term`, to be awaited.
+        """
+    def _observe(self, /) -> Observer:
+        """
+        What `observe` iterates over.
+        """
+    def campaign(self, /, timeout: float | timedelta | None = None) -> Term:
+        """
+        Wants to lead, and waits until it does.
+
+        Args:
+            timeout: Seconds or timedelta, the total over everything, reconnects included. 0 tries once,
+                None waits for ever.
+
+        Returns:
+            The term, to be used in a `with` that ends it. It stands until it is given up or lost, also
+            when this object is dropped.
+
+        Raises:
+            AcquireTimeout: It took longer; the message names the leader.
+            ConfigError: Others on this path are elected by another strategy; or the score failed.
+            Closed: The coordinator was closed meanwhile.
+        """
+    def campaign_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[Term]:
+        """
+        As `campaign`, to be awaited. Cancelling leaves nothing behind.
+        """
+    def candidates(self, /) -> list[Candidate]:
+        """
+        Everybody who leads or wants to: the leader first, then the others in order of arrival.
+        """
+    def candidates_async(self, /) -> Awaitable[list[Candidate]]:
+        """
+        As `candidates`, to be awaited.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Who we say we are.
+        """
+    def leader(self, /) -> Candidate | None:
+        """
+        Who leads, or None.
+        """
+    def leader_async(self, /) -> Awaitable[Candidate | None]:
+        """
+        As `leader`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def stop(self, /) -> None:
+        """
+        Ends every `run` of this handle, for good: one that waits to lead returns at once; one that leads is
+        asked through `term.lost`, and returns when its callable has.
+        """
+    @property
+    def strategy(self, /) -> str:
+        """
+        How leaders are found: "fair", "random", "priority" or "vote".
+        """
+    def tally(self, /) -> Tally | None:
+        """
+        How the last vote went, or None where there was none. It is kept as long as there are candidates.
+        """
+    def tally_async(self, /) -> Awaitable[Tally | None]:
+        """
+        As `tally`, to be awaited.
         """
 
 @final
@@ -564,7 +945,9 @@ class Ledger:
     """
     A table's record in ZooKeeper.
     """
-    def begin(self, /, order: str, *, guard: Held | None = None) -> tuple[Attempt | None, Committed | None]:
+    def begin(
+        self, /, order: str, *, guard: Held | Permits | Term | None = None
+    ) -> tuple[Attempt | None, Committed | None]:
         """
         Begin an attempt on the version that was opened, or find that the job is done.
 
@@ -749,6 +1132,53 @@ class Lock:
         """
 
 @final
+class Loss:
+    """
+    When to stop leading, in the manner of `threading.Event`: set once, never cleared, true once it is set.
+
+    It is set when the term is lost or given up, and also when `Election.stop` asks a leader to come to its
+    end: the term stands then until the leader returns, so what it still saves lands.
+    """
+    def __bool__(self, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    def is_set(self, /) -> bool:
+        """
+        Whether it is time to stop.
+        """
+    def wait(self, /, timeout: float | timedelta | None = None) -> bool:
+        """
+        Waits until it is time to stop.
+
+        Args:
+            timeout: Seconds or timedelta; None waits for ever.
+
+        Returns:
+            True, or False after the timeout.
+        """
+    def wait_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[bool]:
+        """
+        As `wait`, to be awaited.
+        """
+
+@final
+class Observer:
+    """
+    The leaders of one election, one after the other.
+    """
+    def close(self, /) -> None:
+        """
+        Ends the iteration, also one that waits.
+        """
+    def next(self, /) -> tuple[Candidate | None] | None:
+        """
+        Waits for the next change; None where this was closed.
+        """
+    def next_async(self, /) -> Awaitable[tuple[Candidate | None] | None]:
+        """
+        As `next`, to be awaited.
+        """
+
+@final
 class PathMetrics:
     """
     What happened to one path through this coordinator, expiries of its session included.
@@ -800,6 +1230,203 @@ class PathMetrics:
     def wait_seconds(self, /) -> float:
         """
         Seconds between asking and the grant, over all grants.
+        """
+
+@final
+class PermitHolder:
+    """
+    Somebody who has permits of a semaphore.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def owner(self, /) -> str:
+        """
+        Who it says it is.
+        """
+    @property
+    def permits(self, /) -> int:
+        """
+        How many it acquired in one step.
+        """
+    @property
+    def session_id(self, /) -> int:
+        """
+        Its session.
+        """
+    @property
+    def since(self, /) -> int:
+        """
+        Since when, in milliseconds since 1970 on the server's clock.
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        Its fencing token.
+        """
+
+@final
+class Permits:
+    """
+    Held permits: what `Semaphore.acquire` returns and `with` binds.
+
+    Their state comes from the lease clock: it needs no network and is never late.
+    """
+    def __enter__(self, /) -> Permits: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has them now.
+        """
+    def check(self, /) -> None:
+        """
+        Returns if the permits are provably ours now, all of them.
+
+        Raises:
+            LockLost: They are not, and will not be again.
+        """
+    def on_lost(self, /, callback: Any) -> None:
+        """
+        Calls `callback(error)` with the `LockLost` once the permits are lost; at once, where they are already.
+
+        It runs on a thread of its own. It is not called for permits that are released.
+        """
+    @property
+    def owner(self, /) -> str:
+        """
+        Who holds them, as the others see it.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The semaphore's path, as it was given.
+        """
+    @property
+    def permits(self, /) -> int:
+        """
+        How many they are.
+        """
+    def release(self, /, wait: bool = False) -> None:
+        """
+        Gives the permits of this acquisition back. Of lost ones it is a no-op: nobody else's are ever touched.
+
+        Args:
+            wait: Return only when their nodes are gone. Without it the requests are on their way, and are
+                repeated in the background should a reply be lost.
+
+        Raises:
+            NotOwner: They were released before.
+        """
+    def release_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `release`, to be awaited.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "HELD" (connected, in the lease), "AT_RISK" (in the lease, but nobody can confirm it), "LOST" (for good).
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        The fencing token: it grows with every acquisition at this path.
+        """
+    def valid_for(self, /) -> float:
+        """
+        Seconds for which the permits are provably ours from now on; 0.0 once they are lost or released.
+        """
+
+@final
+class Semaphore:
+    """
+    A handle on the semaphore at one path; `Coordinator.semaphore` makes them.
+
+    Permits are taken several at a time or not at all, in order of arrival. It is not reentrant: each acquisition
+    takes permits of its own, also in the thread that has some. It pickles as configuration and connects where it is used.
+    """
+    def __aenter__(self, /) -> Awaitable[Permits]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Permits: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def acquire(self, /, n: int = 1, timeout: float | timedelta | None = None) -> Permits:
+        """
+        Waits for `n` permits: all or none.
+
+        Args:
+            n: How many.
+            timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
+                by default. 0 tries once; without either it waits for ever.
+
+        Returns:
+            The held permits. They stand until they are released or lost, also when this object is dropped.
+
+        Raises:
+            AcquireTimeout: It took longer; the message names holders.
+            ConfigError: `n` is below 1, or more than there are in all, also where that was lowered during the wait.
+            Closed: The coordinator was closed meanwhile.
+        """
+    def acquire_async(self, /, n: int = 1, timeout: float | timedelta | None = None) -> Awaitable[Permits]:
+        """
+        As `acquire`, to be awaited. Cancelling leaves nothing behind.
+        """
+    def contenders(self, /) -> list[Contender]:
+        """
+        Everybody in line for permits, in order of arrival; the first is served next.
+        """
+    def contenders_async(self, /) -> Awaitable[list[Contender]]:
+        """
+        As `contenders`, to be awaited.
+        """
+    def holders(self, /) -> list[PermitHolder]:
+        """
+        Everybody who has permits, the longest holder first.
+        """
+    def holders_async(self, /) -> Awaitable[list[PermitHolder]]:
+        """
+        As `holders`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    @property
+    def permits(self, /) -> int:
+        """
+        How many permits there are, asked of the server: the number that was stored, else this handle's own.
+
+        Setting it changes it for everybody, for good. Raising it wakes waiters; lowering it takes from nobody.
+        """
+    @permits.setter
+    def permits(self, /, permits: int) -> None: ...
+    def permits_async(self, /) -> Awaitable[int]:
+        """
+        As reading `permits`, to be awaited.
+        """
+    def set_permits_async(self, /, permits: int) -> Awaitable[None]:
+        """
+        As setting `permits`, to be awaited.
+        """
+    def try_acquire(self, /, n: int = 1) -> Permits | None:
+        """
+        Takes `n` permits if they are free and nobody waits for his.
+
+        Returns:
+            The held permits, or None.
+
+        Raises:
+            ConfigError: `n` is below 1, or more than there are in all.
+        """
+    def try_acquire_async(self, /, n: int = 1) -> Awaitable[Permits | None]:
+        """
+        As `try_acquire`, to be awaited.
         """
 
 @final
@@ -867,6 +1494,139 @@ class Stat:
         Number of changes of its data.
         """
 
+@final
+class Tally:
+    """
+    How a vote went.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def token(self, /) -> int:
+        """
+        The winner's fencing token.
+        """
+    @property
+    def total_votes(self, /) -> int:
+        """
+        Ballots cast in the round that elected the winner, void ones and those of earlier attempts included.
+        """
+    @property
+    def turnout(self, /) -> float:
+        """
+        `total_votes / valid_votes`: 1.0 when every ballot counted, the more the more were void.
+        """
+    @property
+    def valid_votes(self, /) -> int:
+        """
+        Ballots that counted: of live members for live candidates, in the attempt that elected the winner.
+        """
+    @property
+    def winner(self, /) -> str:
+        """
+        The id of who was elected.
+        """
+
+@final
+class Term:
+    """
+    A leadership: what `campaign` returns, and what the callable of `run` is called with.
+
+    Its state comes from the lease clock: it needs no network and is never late.
+    """
+    def __aenter__(self, /) -> Awaitable[Term]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Term: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    def check(self, /) -> None:
+        """
+        Returns if we provably lead now.
+
+        Raises:
+            TermLost: We do not, and will not again in this term.
+        """
+    def checkpoint(self, /, state: Any) -> None:
+        """
+        Saves a state for the next leader. It lands only while this term stands; a lost reply does not
+        leave it in doubt.
+
+        Args:
+            state: Anything that JSON can say, in 1 MiB.
+
+        Raises:
+            TermLost: We do not lead any more. A write that was under way may have landed before the term's end.
+            PayloadTooLarge: It has more than 1 MiB; nothing was sent.
+            TypeError: JSON cannot say it.
+        """
+    def checkpoint_async(self, /, state: Any) -> Awaitable[None]:
+        """
+        As `checkpoint`, to be awaited.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Who leads, as the others see it.
+        """
+    @property
+    def lost(self, /) -> Loss:
+        """
+        Set when it is time to stop leading: the term is lost or given up, or `Election.stop` was called.
+        """
+    def on_lost(self, /, callback: Any) -> None:
+        """
+        Calls `callback(error)` with the `TermLost` once the term is lost; at once, where it is already.
+
+        It runs on a thread of its own. It is not called for a term that is given up.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The election's path, as it was given.
+        """
+    def restore(self, /) -> Any:
+        """
+        What the last leader saved, or None. It is not deleted with the election's own node.
+        """
+    def restore_async(self, /) -> Awaitable[Incomplete]:
+        """
+        As `restore`, to be awaited.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "HELD" (connected, in the lease), "AT_RISK" (in the lease, but nobody can confirm it), "LOST" (for good).
+        """
+    def step_down(self, /, wait: bool = False) -> None:
+        """
+        Gives the term up, so that the next candidate leads. Of a lost term it is a no-op.
+
+        Args:
+            wait: Return only when the node is gone. Without it the request is on its way, and is
+                repeated in the background should the reply be lost.
+        """
+    def step_down_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `step_down`, to be awaited.
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        The fencing token: it grows with every term of this election.
+        """
+    def valid_for(self, /) -> float:
+        """
+        Seconds for which the term is provably ours from now on; 0.0 once it is lost or given up.
+        """
+
 def assign_weighted(weights: Incomplete, partitions: int) -> tuple[Incomplete, Certificate]:
     """
     Spread weighted items over partitions so that the heaviest partition is as light as can cheaply be had.
@@ -899,17 +1659,30 @@ def placement_keys(partitions: int) -> list[int]:
 
 __all__ = [
     "Attempt",
+    "Cache",
+    "CacheEvent",
+    "CacheEvents",
+    "CacheSnapshot",
+    "Candidate",
     "Certificate",
     "Chain",
     "Committed",
     "Contender",
     "Coordinator",
+    "Election",
     "Held",
     "Ledger",
     "Location",
     "Lock",
+    "Loss",
+    "Observer",
     "PathMetrics",
+    "PermitHolder",
+    "Permits",
+    "Semaphore",
     "Stat",
+    "Tally",
+    "Term",
     "assign_weighted",
     "final_name",
     "placement_keys",

@@ -45,3 +45,11 @@ def test_permits_are_acquired_in_two_round_trips_at_most(proxy, far, let_go):
     semaphore.acquire(2).release(wait=True)
     taken = flight(proxy, lambda: held.append(semaphore.acquire(2)), before=last)
     assert taken.round_trips <= 2
+
+
+def test_a_fair_campaign_takes_one_round_trip(proxy, far):
+    election = far.election("e", id="a")
+    terms = [election.campaign()]
+    taken = flight(proxy, lambda: terms.append(election.campaign()), before=lambda: terms.pop().step_down(wait=True))
+    assert taken.round_trips == 1
+    terms.pop().step_down(wait=True)

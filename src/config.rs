@@ -1,9 +1,13 @@
 //! What a coordinator is opened with: servers, namespace, timeouts, identity, ACL, TLS.
 
-use std::fmt;
+mod access;
+mod secret;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::access::{Access, Right};
+pub use self::secret::{Auth, Secret, Source};
 use crate::error::{Error, Result};
 use crate::path::Namespace;
 
@@ -31,116 +35,7 @@ pub struct Config {
     pub owner: String,
 }
 
-/// One identity: a scheme (`digest`, `sasl`) and its `user:password`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Auth {
-    /// The server's name for the way to authenticate.
-    pub scheme: String,
-    /// The credential, or where it is.
-    pub credential: Secret,
-}
-
-/// A secret, or the reference to one. Only references leave the process.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub enum Secret {
-    /// The value itself. Never shown, never sent to another process.
-    Literal(String),
-    /// The environment variable that has it.
-    Env(String),
-    /// The file that has it.
-    File(PathBuf),
-}
-
-impl Secret {
-    /// Reads `env:NAME` and `file:PATH` as references, anything else as the secret itself.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        match text.split_once(':') {
-            Some(("env", name)) => Self::Env(name.to_owned()),
-            Some(("file", path)) => Self::File(PathBuf::from(path)),
-            _ => Self::Literal(text.to_owned()),
-        }
-    }
-
-    /// The inverse of [`Secret::parse`] for what may leave the process.
-    ///
-    /// # Errors
-    /// `Config` where this is the secret itself.
-    pub fn reference(&self) -> Result<String> {
-        match self {
-            Self::Literal(_) => Err(Error::config(
-                "this coordinator holds a secret as a literal, which never leaves the process; to use it in another \
-                 one give auth by reference: (\"digest\", \"env:NAME\") or (\"digest\", \"file:PATH\")",
-            )),
-            Self::Env(_) | Self::File(_) => Ok(format!("{self:?}")),
-        }
-    }
-
-    /// The secret's value, read now.
-    ///
-    /// # Errors
-    /// `Config` where the variable or the file is missing.
-    pub fn reveal(&self) -> Result<String> {
-        match self {
-            Self::Literal(value) => Ok(value.clone()),
-            Self::Env(name) => std::env::var(name).map_err(|_| {
-                Error::config(format!("auth: the environment variable {name} is not set in this process; set it"))
-            }),
-            Self::File(path) => std::fs::read_to_string(path).map(|text| text.trim_end().to_owned()).map_err(|error| {
-                Error::config(format!("auth: cannot read the secret from {}: {error}", path.display()))
-            }),
-        }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Literal(_) => f.write_str("<secret>"),
-            Self::Env(name) => write!(f, "env:{name}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
-}
-
-/// Rights on the nodes we create.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// Anybody may do anything: the server's default.
-    #[default]
-    Open,
-    /// Anybody may read, the creator's identity may do anything.
-    ReadOpen,
-    /// Only the creator's identity.
-    Creator,
-}
-
-impl Access {
-    /// Parses `open`, `read_open`, `creator`.
-    ///
-    /// # Errors
-    /// `Config` for any other word.
-    pub fn parse(word: &str) -> Result<Self> {
-        match word {
-            "open" => Ok(Self::Open),
-            "read_open" => Ok(Self::ReadOpen),
-            "creator" => Ok(Self::Creator),
-            other => Err(Error::config(format!("acl '{other}': use \"open\", \"read_open\" or \"creator\""))),
-        }
-    }
-
-    /// The word that [`Access::parse`] reads.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::ReadOpen => "read_open",
-            Self::Creator => "creator",
-        }
-    }
-}
-
-/// PEM files for TLS; the host name is always checked.
+/// PEM files for TLS. Their paths are shown, their content never is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// Certificates of the authorities to trust; needed.
@@ -149,6 +44,9 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// Our private key.
     pub key: Option<PathBuf>,
+    /// Whether a server's certificate must name the host we connect to. Without it, whoever has any certificate of
+    /// these authorities can pose as the server.
+    pub check_hostname: bool,
 }
 
 impl Config {
@@ -186,6 +84,29 @@ impl Config {
             tls: None,
             owner: format!("pid {}", std::process::id()),
         })
+    }
+
+    /// What can be said against these settings before anybody is asked.
+    ///
+    /// # Errors
+    /// `Config` where rights are kept for a creator who is nobody; `InvalidPath`.
+    pub fn check(&self) -> Result<()> {
+        self.check_access(&self.acl)?;
+        self.prefix().map(drop)
+    }
+
+    /// # Errors
+    /// `Config` where these rights are kept for the creator, and we are nobody.
+    pub fn check_access(&self, access: &Access) -> Result<()> {
+        // A certificate is an identity too: the server's x509 provider makes it one.
+        let somebody = !self.auth.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.cert.is_some());
+        if somebody || !access.needs_identity() {
+            return Ok(());
+        }
+        Err(Error::config(
+            "acl: these rights are the creator's, and without an identity that is nobody; give \
+             auth=(\"digest\", \"env:NAME\"), or a client certificate with tls",
+        ))
     }
 
     /// The prefix of every path.
@@ -229,16 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_secret_neither_travels_nor_shows() {
-        let secret = Secret::parse("user:hunter2");
-        assert!(!format!("{secret:?}").contains("hunter2"));
-        assert!(!secret.reference().expect_err("refused").to_string().contains("hunter2"));
-    }
-
-    #[test]
-    fn a_reference_travels() {
-        for text in ["env:ZK_AUTH", "file:/etc/zk.auth"] {
-            assert_eq!(Secret::parse(text).reference().expect("no secret"), text);
-        }
+    fn rights_of_a_creator_who_is_nobody_are_refused() {
+        let mut config = Config::parse("h").expect("valid");
+        config.acl = Access::Creator;
+        assert!(matches!(config.check(), Err(Error::Config(_))));
+        config.auth.push(Auth::new("digest", Secret::parse("bob:hunter2")).expect("valid"));
+        config.check().expect("bob");
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sparkeeper import exceptions
 from sparkeeper._sparkeeper import (
+    Batch,
     Cache,
     CacheEvent,
     CacheEvents,
@@ -26,6 +27,7 @@ from sparkeeper.election import Election
 from sparkeeper.tls import Tls
 
 __all__ = [
+    "Batch",
     "Cache",
     "CacheEvent",
     "CacheEvents",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper._sparkeeper import Secret
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.tls import Tls
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     Lookup = Callable[[str], str | None]
+    Identity = tuple[str, str | Callable[[], str] | Secret]
+    Right = tuple[str, str, str]
 
 ENVIRONMENT = "SPARKEEPER_CONNECT"
 LOCAL = "local"
+
+_SCHEME = re.compile(r"[\w-]+")
 
 
 def connect(  # noqa: PLR0913 - each is a setting with a default
@@ -28,8 +34,8 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
     *,
     session_timeout: float | timedelta | None = None,
     namespace: str | None = None,
-    auth: tuple[str, str] | Sequence[tuple[str, str]] | None = None,
-    acl: str | None = None,
+    auth: Identity | Sequence[Identity] | None = None,
+    acl: str | Sequence[Right] | None = None,
     tls: Tls | None = None,
     owner: str | None = None,
     timeout: float | timedelta | None = None,
@@ -38,31 +44,38 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
 
     Args:
         target: A SparkSession (its `spark.zookeeper.connect`, `.namespace`, `.session.timeout`, `.auth`, `.acl` and
-            `.tls.ca|cert|key` settings), a connect string `host:port[,host:port...][/chroot]`, or "local": a real
-            ZooKeeper from PySpark's own jars, shared by this machine's processes. Without one: in a Spark task the
-            driver's settings, else the environment variable SPARKEEPER_CONNECT.
+            `.tls.ca|cert|key|check_hostname` settings), a connect string `host:port[,host:port...][/chroot]`, or
+            "local": a real ZooKeeper from PySpark's own jars, shared by this machine's processes. Without one: in a
+            Spark task the driver's settings, else the environment variable SPARKEEPER_CONNECT.
         session_timeout: How long the ensemble keeps our session without hearing from us; 10 s by default, and the
             server may negotiate another. Seconds or timedelta.
         namespace: Put before every path.
-        auth: (scheme, "user:password") or several. The second may be a reference, "env:NAME" or "file:PATH";
-            only references travel in a pickle.
-        acl: "open" (default), "read_open" or "creator": rights on the nodes we create.
+        auth: (scheme, "user:password") or several; the scheme is "digest", or "sasl" for DIGEST-MD5. The second may
+            be a reference: "env:NAME", "file:PATH", or a function that returns it, read or called anew for each
+            session. Only references travel in a pickle, and of functions only those found in a module by name.
+        acl: Rights on the nodes we create, parents included: "open" (default), "read_open" (anybody reads, the
+            identity in auth does all), "creator" (only that identity), or a list of (scheme, id, permissions), such
+            as [("sasl", "etl", "rwcda"), ("world", "anyone", "r")]; as text "sasl:etl:rwcda,world:anyone:r".
         tls: PEM files for servers that speak TLS.
         owner: Who we say we are to the others; application id, host, process and script by default.
         timeout: Keep trying for so long; None tries every host once.
 
     Raises:
         ConnectionLost: No server answered.
-        AuthFailed: The credentials were refused.
+        AuthFailed: The credentials or a certificate were refused; no retry will help.
         ConfigError: An argument or setting is missing, contradictory or out of range.
     """
     where, lookup = _resolve(target)
+    # From here on no traceback that shows variables shows a secret.
+    auth = _identities(auth if auth is not None else lookup("auth"))
+    if auth is None:
+        raise ConfigError('auth: give ("digest", "user:password"), or several such pairs')
     coordinator = Coordinator(
         _local() if where == LOCAL else where,
         session_timeout=session_timeout if session_timeout is not None else _seconds(lookup),
         namespace=namespace if namespace is not None else lookup("namespace") or "",
-        auth=_identities(auth if auth is not None else lookup("auth")),
-        acl=acl or lookup("acl") or "open",
+        auth=auth,
+        acl=acl if acl is not None else lookup("acl"),
         tls=_files(tls or _tls(lookup)),
         owner=owner or _owner(lookup),
     )
@@ -142,33 +155,36 @@ def _seconds(lookup: Lookup) -> float | None:
         raise ConfigError(f"spark.zookeeper.session.timeout={text!r}: give seconds, or 500ms, 10s, 2min") from None
 
 
-def _identities(auth: tuple[str, str] | Sequence[tuple[str, str]] | str | None) -> list[tuple[str, str]]:
-    match auth:
-        case None | "" | () | []:
-            return []
-        case str():  # spark.zookeeper.auth = scheme:credential
-            scheme, _, credential = auth.partition(":")
-            return [(scheme, credential)]
-        case (str(scheme), str(credential)):
-            return [(scheme, credential)]
-        case _ if all(isinstance(pair, tuple) and len(pair) == 2 for pair in auth):  # noqa: PLR2004 - a pair
-            return [(str(scheme), str(credential)) for scheme, credential in auth]
-        case _:
-            raise ConfigError('auth: give ("digest", "user:password"), or several such pairs')
+def _identities(auth: Identity | Sequence[Identity] | str | None) -> list[tuple[str, Secret]] | None:
+    """Close the secrets away; None says that they are none: an error raised here would show this frame."""
+    if isinstance(auth, str):  # spark.zookeeper.auth = scheme:credential
+        scheme, _, credential = auth.partition(":")
+        auth = [(scheme, credential)] if auth else []
+    elif isinstance(auth, tuple) and len(auth) == 2 and isinstance(auth[0], str):  # noqa: PLR2004 - a pair
+        auth = [auth]
+    try:
+        closed = [(scheme, Secret(credential)) for scheme, credential in auth or ()]
+    except (TypeError, ValueError):
+        return None
+    # A pair the wrong way round has the secret first.
+    return closed if all(isinstance(scheme, str) and _SCHEME.fullmatch(scheme) for scheme, _ in closed) else None
 
 
 def _tls(lookup: Lookup) -> Tls | None:
     ca, cert, key = (lookup(f"tls.{name}") for name in ("ca", "cert", "key"))
-    return Tls(ca, cert, key) if ca or cert or key else None
+    checked = lookup("tls.check_hostname") or "true"
+    if checked.lower() not in {"true", "false"}:
+        raise ConfigError(f"spark.zookeeper.tls.check_hostname={checked!r}: give true or false")
+    return Tls(ca, cert, key, check_hostname=checked.lower() == "true") if ca or cert or key else None
 
 
-def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None] | None:
+def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None, bool] | None:
     if tls is None:
         return None
     if not isinstance(tls, Tls):
         raise ConfigError(f"tls={tls!r}: give sparkeeper.Tls(ca=..., cert=..., key=...)")
     ca, cert, key = (None if path is None else os.fspath(path) for path in (tls.ca, tls.cert, tls.key))
-    return ca, cert, key
+    return ca, cert, key, tls.check_hostname
 
 
 def _owner(lookup: Lookup) -> str:

@@ -14,7 +14,8 @@ use super::guard::{Guard, grants};
 use super::link::Link;
 use super::runtime::{block_on, core};
 use super::seconds::{Seconds, timeout};
-use super::settings::{self, Settings};
+use super::secret::Given;
+use super::settings::{self, Rights, Settings};
 use super::stat::Stat;
 use crate::error::Result;
 use crate::session::{CreateKind, Grant, Session, SessionState};
@@ -61,9 +62,17 @@ async fn create(
     kind: CreateKind,
     parents: bool,
     guard: Vec<Arc<Grant>>,
+    acl: Option<Rights>,
 ) -> Result<String> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
-    link.session().await?.create(&path, data.as_deref().unwrap_or_default(), kind, parents, &guards).await
+    let data = data.as_deref().unwrap_or_default();
+    match acl {
+        Some(acl) => {
+            let access = acl.access_in(link.config())?;
+            link.session().await?.create_with(&path, data, kind, Some(&access), parents, &guards).await
+        }
+        None => link.session().await?.create(&path, data, kind, parents, &guards).await,
+    }
 }
 
 async fn delete(
@@ -109,21 +118,21 @@ impl Coordinator {
 impl Coordinator {
     /// Connects on first use, sharing one session per process among equal arguments; `sparkeeper.connect` opens its own.
     #[new]
-    #[pyo3(signature = (connect, *, session_timeout=None, namespace="", auth=Vec::new(), acl="open", tls=None, owner=None))]
+    #[pyo3(signature = (connect, *, session_timeout=None, namespace="", auth=Vec::new(), acl=None, tls=None, owner=None))]
     #[expect(clippy::too_many_arguments, reason = "each is a setting with a default")]
     fn new(
         py: Python<'_>,
         connect: &str,
         session_timeout: Option<Seconds>,
         namespace: &str,
-        auth: Vec<(String, String)>,
-        acl: &str,
+        auth: Vec<(String, Given<'_>)>,
+        acl: Option<Rights>,
         tls: Option<settings::TlsFiles>,
         owner: Option<String>,
     ) -> PyResult<Self> {
         let session_timeout = session_timeout.map(|seconds| seconds.duration(py, "session_timeout")).transpose()?;
         let settings = Settings { connect, session_timeout, namespace, auth, acl, tls, owner };
-        Ok(Self(Link::new(settings.config().map_err(|error| raise(py, &error))?)))
+        Ok(Self(Link::new(settings.config(py)?)))
     }
 
     /// Opens a session now: one try per host, or tries until the timeout where one is given.
@@ -271,6 +280,7 @@ impl Coordinator {
     ///     container: The server removes it some time after its last child went.
     ///     ttl: Seconds or timedelta; the server removes it when it has no children and was not written for this long.
     ///     fallback: Where the server has no containers, or no TTL nodes, make a plain node, which nobody removes.
+    ///     acl: Rights on this node, as `connect` takes them; parents that are made get the coordinator's.
     ///
     /// Raises:
     ///     NodeExists: There is one.
@@ -281,7 +291,7 @@ impl Coordinator {
     ///     Unsupported: The server has no such nodes, and fallback is False. TTL nodes need
     ///         zookeeper.extendedTypesEnabled on every server.
     ///     ConnectionLost: The reply was lost; it may have been made.
-    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false))]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false, acl=None))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python names them")]
     fn create(
         &self,
@@ -295,14 +305,15 @@ impl Coordinator {
         container: bool,
         ttl: Option<Seconds>,
         fallback: bool,
+        acl: Option<Rights>,
     ) -> PyResult<String> {
         let ttl = ttl.map(|ttl| ttl.duration(py, "ttl")).transpose()?;
         let kind = CreateKind { ephemeral, sequence, container, ttl, fallback };
-        block_on(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
+        block_on(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref()), acl))
     }
 
     /// As `create`, to be awaited.
-    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false))]
+    #[pyo3(signature = (path, data=None, ephemeral=false, sequence=false, parents=true, *, guard=None, container=false, ttl=None, fallback=false, acl=None))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python names them")]
     fn create_async<'py>(
         &self,
@@ -316,10 +327,11 @@ impl Coordinator {
         container: bool,
         ttl: Option<Seconds>,
         fallback: bool,
+        acl: Option<Rights>,
     ) -> PyResult<Awaitable<'py, String>> {
         let ttl = ttl.map(|ttl| ttl.duration(py, "ttl")).transpose()?;
         let kind = CreateKind { ephemeral, sequence, container, ttl, fallback };
-        awaitable(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref())))
+        awaitable(py, create(self.0.clone(), path, data, kind, parents, grants(guard.as_ref()), acl))
     }
 
     /// Deletes a node.

@@ -24,9 +24,11 @@ mod link;
 mod lock;
 mod log;
 mod metrics;
+mod multi;
 mod permits;
 mod runtime;
 mod seconds;
+mod secret;
 mod semaphore;
 mod settings;
 mod stat;
@@ -63,7 +65,11 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::metrics::PathMetrics;
     #[pymodule_export]
+    use super::multi::Batch;
+    #[pymodule_export]
     use super::permits::{PermitHolder, Permits};
+    #[pymodule_export]
+    use super::secret::Credential;
     #[pymodule_export]
     use super::semaphore::Semaphore;
     #[pymodule_export]

@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+use pyo3::type_hint_union;
 use pyo3::types::PyDelta;
 
 use super::errors::raise;
 use crate::error::Error;
 
-/// A duration argument.
-#[derive(FromPyObject)]
-pub(super) enum Seconds {
-    /// `float` or `int` seconds.
-    Number(f64),
-    /// `datetime.timedelta`.
-    Delta(Delta),
-}
+/// A duration argument: `float` or `int` seconds, or a `datetime.timedelta`. It may be negative, which
+/// `std::time::Duration` cannot tell us.
+pub(super) struct Seconds(f64);
 
-/// A `timedelta` in seconds. It may be negative, which `std::time::Duration` cannot tell us.
-pub(super) struct Delta(f64);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Delta {
+impl<'a, 'py> FromPyObject<'a, 'py> for Seconds {
     type Error = PyErr;
 
-    const INPUT_TYPE: PyStaticExpr = Duration::INPUT_TYPE;
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(f64::INPUT_TYPE, Duration::INPUT_TYPE);
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let delta = object.cast::<PyDelta>()?;
-        Ok(Self(delta.call_method0("total_seconds")?.extract()?))
+        if let Ok(delta) = object.cast::<PyDelta>() {
+            return Ok(Self(delta.call_method0("total_seconds")?.extract()?));
+        }
+        object.extract().map(Self).map_err(|_: PyErr| {
+            // Python puts the argument's name before it.
+            let given = object.repr().map_or_else(|_| "this".to_owned(), |given| given.to_string());
+            PyTypeError::new_err(format!("{given}: give seconds, 0 or more, or a timedelta"))
+        })
     }
 }
 
@@ -36,7 +36,7 @@ impl Seconds {
     /// # Errors
     /// `ConfigError` where it is negative or not a number.
     pub(super) fn duration(self, py: Python<'_>, what: &str) -> PyResult<Duration> {
-        let (Self::Number(seconds) | Self::Delta(Delta(seconds))) = self;
+        let Self(seconds) = self;
         if seconds >= 0.0 {
             // Beyond some 584 billion years it may as well be for ever.
             return Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));

@@ -1,12 +1,13 @@
 //! Opens one ZooKeeper session from a configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zookeeper_client as zk;
 
 use super::clock;
-use crate::config::{Config, Tls};
+use super::handshake;
+use crate::config::{Auth, Config, Tls};
 use crate::error::{Error, Result};
 
 /// How many entries the library's list of hosts has at least: pauses stay below 2 s for half a minute, 4 s for a whole.
@@ -21,10 +22,11 @@ pub(super) struct Opened {
 /// Tries every host once.
 ///
 /// # Errors
-/// `ConnectionLost` where none answered, `AuthFailed` where the credentials were refused,
-/// `Config` where a secret or a certificate cannot be read.
+/// `ConnectionLost` where none answered, `AuthFailed` where the credentials or a certificate were refused,
+/// `Config` where a secret or a certificate cannot be read, or the servers speak TLS and we do not.
 pub(super) async fn open(config: &Config) -> Result<Opened> {
-    let connector = connector(config)?;
+    config.check()?;
+    let connector = connector(config, &reveal(&config.auth).await?)?;
     let hosts: Vec<&str> = config.hosts.split(',').collect();
     let entries = entries(&hosts);
     let sent = clock::now();
@@ -36,16 +38,40 @@ pub(super) async fn open(config: &Config) -> Result<Opened> {
     };
     // A host that accepts and then stays silent would otherwise hold the caller for ever.
     let patience = (config.session_timeout * 2 / 5).saturating_mul(u32::try_from(hosts.len()).unwrap_or(u32::MAX));
-    match tokio::time::timeout(patience.min(config.session_timeout), connecting).await {
-        Ok(Ok(client)) => Ok(Opened { client, sent }),
-        Ok(Err(error)) => Err(Error::from_client(&error, "connect to", &config.hosts)),
-        Err(_) => Err(nobody(config)),
+    tokio::select! {
+        biased;
+        connected = tokio::time::timeout(patience.min(config.session_timeout), connecting) => match connected {
+            Ok(Ok(client)) => Ok(Opened { client, sent }),
+            Ok(Err(zk::Error::NoHosts)) => Err(handshake::refusal(config).await.unwrap_or_else(|| nobody(config))),
+            // What broke on the way is `NoHosts`; this was said before anything was sent, of the files.
+            Ok(Err(error @ zk::Error::Custom(_))) => Err(unusable(config.tls.as_ref(), &error)),
+            Ok(Err(error)) => Err(Error::from_client(&error, "connect to", &config.hosts)),
+            Err(_) => Err(nobody(config)),
+        },
+        why = handshake::refused_soon(config) => Err(why),
     }
+}
+
+/// The credentials as they are now, beside their schemes. They live as long as the handshake, and in the library as
+/// long as the session, which presents them again whenever it reconnects.
+async fn reveal(auth: &[Auth]) -> Result<Vec<(String, String)>> {
+    let read = |auth: Vec<Auth>| auth.into_iter().map(|auth| Ok((auth.scheme, auth.credential.reveal()?))).collect();
+    let auth = auth.to_vec();
+    if !auth.iter().any(|auth| auth.credential.is_asked()) {
+        return read(auth);
+    }
+    // Whoever is asked may take long, and want Python's lock, which these threads never wait for.
+    let asking = tokio::task::spawn_blocking(move || read(auth)).await;
+    asking.unwrap_or_else(|_| Err(Error::config("auth: asking for a secret failed")))
 }
 
 /// Nobody answered in time.
 pub(super) fn nobody(config: &Config) -> Error {
-    Error::from_client(&zk::Error::Timeout, "connect to", &config.hosts)
+    let error = Error::from_client(&zk::Error::Timeout, "connect to", &config.hosts);
+    if config.tls.is_none() {
+        return error;
+    }
+    error.reworded(|text| format!("{text}, and that the port speaks TLS"))
 }
 
 /// The hosts as the library gets them: each many times.
@@ -57,19 +83,17 @@ fn entries(hosts: &[&str]) -> String {
     vec![hosts.join(","); ENTRIES.div_ceil(hosts.len().max(1))].join(",")
 }
 
-fn connector(config: &Config) -> Result<zk::Connector> {
+fn connector(config: &Config, credentials: &[(String, String)]) -> Result<zk::Connector> {
     let mut connector = zk::Client::connector().with_session_timeout(config.session_timeout).with_fail_eagerly();
-    for auth in &config.auth {
-        let credential = auth.credential.reveal()?;
-        if auth.scheme == "sasl" {
-            let (user, password) = credential
-                .split_once(':')
-                .ok_or_else(|| Error::config("auth: a sasl credential is written user:password"))?;
-            connector = connector.with_sasl(zk::SaslOptions::digest_md5(user.to_owned(), password.to_owned()));
-        } else if auth.scheme == "digest" && !credential.contains(':') {
-            return Err(Error::config("auth: a digest credential is written user:password"));
-        } else {
-            connector = connector.with_auth(&auth.scheme, credential.as_bytes());
+    for (scheme, credential) in credentials {
+        match (scheme.as_str(), credential.split_once(':')) {
+            ("sasl", Some((user, password))) => {
+                connector = connector.with_sasl(zk::SaslOptions::digest_md5(user.to_owned(), password.to_owned()));
+            }
+            ("sasl" | "digest", None) => {
+                return Err(Error::config(format!("auth: a {scheme} credential is written user:password")));
+            }
+            _ => connector = connector.with_auth(scheme, credential.as_bytes()),
         }
     }
     match &config.tls {
@@ -79,7 +103,7 @@ fn connector(config: &Config) -> Result<zk::Connector> {
 }
 
 fn tls_options(tls: &Tls) -> Result<zk::TlsOptions> {
-    let wrong = |error: zk::Error| Error::config(format!("tls: {error}"));
+    let wrong = |error: zk::Error| unusable(Some(tls), &error);
     let identity = match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
@@ -94,7 +118,22 @@ fn tls_options(tls: &Tls) -> Result<zk::TlsOptions> {
     if let Some((cert, key)) = identity {
         options = options.with_pem_identity(&pem(cert)?, &pem(key)?).map_err(wrong)?;
     }
-    Ok(options)
+    if tls.check_hostname { Ok(options) } else { Ok(any_host(options)) }
+}
+
+/// Takes any host's certificate, as the user told us to.
+#[expect(unsafe_code, reason = "the library marks the risk to the connection so; no memory is at stake")]
+fn any_host(options: zk::TlsOptions) -> zk::TlsOptions {
+    // SAFETY: there is nothing to uphold.
+    unsafe { options.with_no_hostname_verification() }
+}
+
+/// The library says what is wrong, but not with which file, and its words may be nobody's but a parser's.
+fn unusable(tls: Option<&Tls>, error: &zk::Error) -> Error {
+    let shown =
+        |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let files = tls.map(|tls| format!("ca {}, cert {}, key {}", shown(&tls.ca), shown(&tls.cert), shown(&tls.key)));
+    Error::config(format!("tls: {error} ({})", files.unwrap_or_default()))
 }
 
 fn pem(path: &Path) -> Result<String> {

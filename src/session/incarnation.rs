@@ -32,7 +32,7 @@ pub struct Incarnation {
     /// Taken away at the end: the library closes the session when the last clone is dropped.
     client: RwLock<Option<Arc<zk::Client>>>,
     session_id: i64,
-    access: Access,
+    acls: Vec<zk::Acl>,
     pub(super) lease: Lease,
     pub(super) link: watch::Sender<Link>,
     pub(super) grants: Grants,
@@ -42,7 +42,7 @@ pub struct Incarnation {
 }
 
 impl Incarnation {
-    pub(super) fn new(opened: super::connect::Opened, access: Access, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(opened: super::connect::Opened, access: &Access, metrics: Arc<Metrics>) -> Arc<Self> {
         let client = opened.client;
         Arc::new(Self {
             session_id: client.session_id().0,
@@ -52,7 +52,7 @@ impl Incarnation {
             metrics,
             runtime: Handle::current(),
             client: RwLock::new(Some(Arc::new(client))),
-            access,
+            acls: access.acls(),
         })
     }
 
@@ -76,12 +76,8 @@ impl Incarnation {
 
     /// The rights put on every node.
     #[must_use]
-    pub fn acls(&self) -> zk::Acls<'static> {
-        match self.access {
-            Access::Open => zk::Acls::anyone_all(),
-            Access::Creator => zk::Acls::creator_all(),
-            Access::ReadOpen => zk::Acls::new(read_open()),
-        }
+    pub fn acls(&self) -> zk::Acls<'_> {
+        zk::Acls::new(&self.acls)
     }
 
     /// The client, while the session lives.
@@ -153,14 +149,4 @@ impl Incarnation {
         });
         drop(self.client.write().unwrap_or_else(PoisonError::into_inner).take());
     }
-}
-
-fn read_open() -> &'static [zk::Acl] {
-    static ACL: std::sync::OnceLock<[zk::Acl; 2]> = std::sync::OnceLock::new();
-    ACL.get_or_init(|| {
-        [
-            zk::Acl::new(zk::Permission::READ, zk::AuthId::anyone()),
-            zk::Acl::new(zk::Permission::ALL, zk::AuthId::authed()),
-        ]
-    })
 }

@@ -7,6 +7,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `connect` | one handshake |
+//! | `handshake` | why TLS keeps us out, where it does |
 //! | `incarnation` | one server session: client, lease, link, grants |
 //! | `heartbeat` | beats, follows the connection, verifies and follows grants |
 //! | `supervisor` | the next incarnation after an expiry |
@@ -27,6 +28,7 @@ mod create_kind;
 mod delete;
 mod grant;
 mod grants;
+mod handshake;
 mod heartbeat;
 mod incarnation;
 mod leaf;
@@ -49,4 +51,4 @@ pub use self::metrics::{Metrics, PathMetrics};
 pub use self::state::SessionState;
 pub use self::supervisor::Session;
 pub use self::znode::{NotWritten, Write};
-pub use zookeeper_client::Stat;
+pub use zookeeper_client::{MultiWriteResult, Stat};

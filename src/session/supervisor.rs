@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 
 use super::connect;
+use super::handshake;
 use super::heartbeat;
 use super::incarnation::{Incarnation, Link};
 use super::metrics::Metrics;
@@ -49,6 +50,7 @@ impl Session {
     /// # Errors
     /// `ConnectionLost` where nobody answered, `AuthFailed` where the credentials were refused, `Config`.
     pub async fn open(config: Config, timeout: Option<Duration>) -> Result<Self> {
+        config.check()?;
         let namespace = config.prefix()?;
         let deadline = Deadline::after(Some(timeout.unwrap_or_default()));
         let total = Deadline::after(timeout.filter(|timeout| !timeout.is_zero()));
@@ -65,8 +67,11 @@ impl Session {
             }
         };
         let client = opened.client.clone();
+        if !config.chroot.is_empty() && matches!(client.check_stat(&config.chroot).await, Ok(None)) {
+            tracing::warn!(chroot = config.chroot, "the chroot does not exist yet; the first write will create it");
+        }
         let metrics = Arc::<Metrics>::default();
-        let incarnation = Incarnation::new(opened, config.acl, metrics.clone());
+        let incarnation = Incarnation::new(opened, &config.acl, metrics.clone());
         let session = Self(Arc::new(Inner {
             config: config.clone(),
             namespace,
@@ -213,7 +218,7 @@ impl Supervisor {
             match opened {
                 Ok(opened) => {
                     client = opened.client.clone();
-                    incarnation = Incarnation::new(opened, self.config.acl, self.metrics.clone());
+                    incarnation = Incarnation::new(opened, &self.config.acl, self.metrics.clone());
                     self.phase.send_replace(Phase::Live(incarnation.clone()));
                     self.say(SessionState::Connected);
                 }
@@ -231,6 +236,7 @@ impl Supervisor {
         tokio::select! {
             () = heartbeat::serve(incarnation, client, &ports) => {}
             () = report(&mut link, &mut connected, &states) => {}
+            why = handshake::refused_again(&self.config, incarnation.link.subscribe()) => incarnation.finish(why),
             () = stopped(&mut self.stop) => {
                 incarnation.finish(closed());
                 let confirmed = async { while !ending.changed().await.is_terminated() {} };
@@ -283,7 +289,11 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn reopen(config: &Config) -> Result<connect::Opened> {
     for delay in delays() {
         match connect::open(config).await {
-            Err(error @ (Error::AuthFailed(_) | Error::Config(_))) => return Err(error),
+            // What is asked for secrets may be away as long as the servers were.
+            Err(error @ Error::Config(_)) if !config.auth.iter().any(|auth| auth.credential.is_asked()) => {
+                return Err(error);
+            }
+            Err(error @ Error::AuthFailed(_)) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "no new session yet; trying again");
                 tokio::time::sleep(delay).await;

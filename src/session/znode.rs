@@ -13,6 +13,7 @@ use super::grant::Grant;
 use super::incarnation::Incarnation;
 use super::limits::check_size;
 use super::supervisor::Session;
+use crate::config::Access;
 use crate::error::{Error, Result};
 use crate::path::{child, parent as parent_of};
 
@@ -21,12 +22,22 @@ use crate::path::{child, parent as parent_of};
 pub enum Write<'a> {
     /// Create a node; its parent must exist.
     Create(&'a str, &'a [u8], CreateKind),
+    /// As `Create`, with rights of its own.
+    CreateWith(&'a str, &'a [u8], CreateKind, &'a Access),
     /// Set a node's data, at a version where one is given.
     Set(&'a str, &'a [u8], Option<i32>),
     /// Delete a node, at a version where one is given.
     Delete(&'a str, Option<i32>),
     /// Only check that the node exists, at a version where one is given.
     Check(&'a str, Option<i32>),
+}
+
+/// A node to create, and its rights where they are not the session's.
+struct Node<'a> {
+    path: &'a str,
+    data: &'a [u8],
+    kind: CreateKind,
+    access: Option<&'a Access>,
 }
 
 /// Why a multi did not land. Nothing of it did.
@@ -102,13 +113,29 @@ impl Session {
         &self,
         path: &str,
         data: &[u8],
+        kind: CreateKind,
+        parents: bool,
+        guards: &[&Grant],
+    ) -> Result<String> {
+        self.create_with(path, data, kind, None, parents, guards).await
+    }
+
+    /// As [`Session::create`], with rights of its own where they are given; missing parents get the session's.
+    ///
+    /// # Errors
+    /// As [`Session::create`]; `Config` where the server refuses the rights.
+    pub async fn create_with(
+        &self,
+        path: &str,
+        data: &[u8],
         mut kind: CreateKind,
+        access: Option<&Access>,
         parents: bool,
         guards: &[&Grant],
     ) -> Result<String> {
         kind.check(path)?;
         loop {
-            match self.create_once(path, data, kind, guards).await {
+            match self.create_once(&Node { path, data, kind, access }, guards).await {
                 Err(Error::NoNode(_)) if parents => {
                     let absolute = self.absolute(path)?;
                     let incarnation = self.live().await?;
@@ -121,23 +148,30 @@ impl Session {
         }
     }
 
-    async fn create_once(&self, path: &str, data: &[u8], kind: CreateKind, guards: &[&Grant]) -> Result<String> {
+    async fn create_once(&self, node: &Node<'_>, guards: &[&Grant]) -> Result<String> {
+        let Node { path, data, kind, access } = *node;
         if kind.extended() && guards.is_empty() {
             // A request of its own: servers that do not know it say so, where a multi with it breaks the connection.
-            return self.create_alone(path, data, kind).await;
+            return self.create_alone(node).await;
         }
-        match self.multi(&[Write::Create(path, data, kind)], guards).await?.into_iter().next() {
+        let write = match access {
+            Some(access) => Write::CreateWith(path, data, kind, access),
+            None => Write::Create(path, data, kind),
+        };
+        match self.multi(&[write], guards).await?.into_iter().next() {
             Some(zk::MultiWriteResult::Create { path, .. }) => Ok(self.relative(&path).to_owned()),
             other => Err(Error::server(format!("create '{path}': unexpected reply {other:?}"))),
         }
     }
 
-    async fn create_alone(&self, path: &str, data: &[u8], kind: CreateKind) -> Result<String> {
+    async fn create_alone(&self, node: &Node<'_>) -> Result<String> {
+        let Node { path, data, kind, access } = *node;
         let absolute = self.absolute(path)?;
         check_size("create", &absolute, data.len())?;
         let incarnation = self.live().await?;
         let client = incarnation.client()?;
-        let options = kind.options(incarnation.acls());
+        let acls = access.map(Access::acls);
+        let options = kind.options(acls.as_deref().map_or_else(|| incarnation.acls(), zk::Acls::new));
         let created = incarnation.request("create", path, client.create(&absolute, data, &options)).await;
         if matches!(created, Err(Error::Unsupported(_))) {
             // A server that does not know a request answers and breaks the connection: the next write must not be
@@ -259,20 +293,24 @@ impl Session {
 impl Write<'_> {
     fn path(&self) -> &str {
         match self {
-            Self::Create(path, ..) | Self::Set(path, ..) | Self::Delete(path, _) | Self::Check(path, _) => path,
+            Self::Create(path, ..)
+            | Self::CreateWith(path, ..)
+            | Self::Set(path, ..)
+            | Self::Delete(path, _)
+            | Self::Check(path, _) => path,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Create(_, data, _) | Self::Set(_, data, _) => data.len(),
+            Self::Create(_, data, _) | Self::CreateWith(_, data, ..) | Self::Set(_, data, _) => data.len(),
             Self::Delete(..) | Self::Check(..) => 0,
         }
     }
 
     fn attempt(&self) -> &'static str {
         match self {
-            Self::Create(..) => "create",
+            Self::Create(..) | Self::CreateWith(..) => "create",
             Self::Set(..) => "set",
             Self::Delete(..) => "delete",
             Self::Check(..) => "check",
@@ -293,6 +331,9 @@ fn fill(
     for (write, path) in writes.iter().zip(paths) {
         match write {
             Write::Create(_, data, kind) => multi.add_create(path, data, &kind.options(incarnation.acls()))?,
+            Write::CreateWith(_, data, kind, access) => {
+                multi.add_create(path, data, &kind.options(zk::Acls::new(&access.acls())))?;
+            }
             Write::Set(_, data, version) => multi.add_set_data(path, data, *version)?,
             Write::Delete(_, version) => multi.add_delete(path, *version)?,
             Write::Check(_, version) => multi.add_check_version(path, version.unwrap_or(-1))?,

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use super::lock::Held;
 use super::permits::Permits;
+use super::queue_item::QueueItem;
 use super::term::Term;
 use crate::session::Grant;
 
@@ -18,6 +19,8 @@ pub(super) enum Guard<'py> {
     Permits(Bound<'py, Permits>),
     /// A leadership.
     Term(Bound<'py, Term>),
+    /// A queue's item.
+    Item(Bound<'py, QueueItem>),
 }
 
 impl Guard<'_> {
@@ -26,6 +29,7 @@ impl Guard<'_> {
             Self::Lock(held) => held.get().grant(),
             Self::Permits(permits) => permits.get().grant(),
             Self::Term(term) => term.get().grant(),
+            Self::Item(item) => item.get().grant(),
         }
     }
 }

@@ -26,6 +26,9 @@ mod log;
 mod metrics;
 mod multi;
 mod permits;
+mod queue;
+mod queue_item;
+mod queue_listing;
 mod runtime;
 mod seconds;
 mod secret;
@@ -70,6 +73,12 @@ mod _sparkeeper {
     use super::permits::{PermitHolder, Permits};
     #[pymodule_export]
     use super::secret::Credential;
+    #[pymodule_export]
+    use super::queue::Queue;
+    #[pymodule_export]
+    use super::queue_item::QueueItem;
+    #[pymodule_export]
+    use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
     #[pymodule_export]
     use super::semaphore::Semaphore;
     #[pymodule_export]

@@ -20,7 +20,7 @@ use crate::retry::delays;
 const PATIENCE: usize = 8;
 
 /// Queues the deletion of `path` and sees it through. The receiver resolves when the node is gone.
-pub(super) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String) -> oneshot::Receiver<()> {
+pub(crate) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String) -> oneshot::Receiver<()> {
     let (done, finished) = oneshot::channel();
     // Without a client the session is over, and its ephemeral nodes with it.
     if let Ok(client) = incarnation.client() {

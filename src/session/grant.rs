@@ -75,6 +75,8 @@ pub struct Grant {
     verified: AtomicU64,
     /// Whether a task follows the node; see [`super::heartbeat`].
     pub(super) followed: AtomicBool,
+    /// Whether a write of ours that deletes the nodes is under way.
+    ending: AtomicBool,
     fate: watch::Sender<Fate>,
 }
 
@@ -90,6 +92,7 @@ impl Grant {
             counters,
             verified: AtomicU64::new(standing.epoch),
             followed: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             fate: watch::Sender::new(Fate::Standing),
             standing,
         });
@@ -168,7 +171,7 @@ impl Grant {
     }
 
     /// Resolves when the grant stands no more, for either reason.
-    pub(super) async fn over(&self) {
+    pub(crate) async fn over(&self) {
         let mut fate = self.fate.subscribe();
         // An error means that the sender is gone, and the grant with it.
         let _ = fate.wait_for(|fate| !matches!(fate, Fate::Standing)).await;
@@ -213,8 +216,25 @@ impl Grant {
         Release(if ended { self.delete() } else { Vec::new() })
     }
 
+    /// A write of ours that deletes the nodes begins, or ended without effect: news of their end is not a loss meanwhile.
+    pub(crate) fn ending(&self, under_way: bool) {
+        self.ending.store(under_way, Ordering::Release);
+    }
+
+    /// Its node is gone. That is a loss, unless we are deleting it.
+    pub(super) fn gone(&self, why: &str) {
+        if !self.ending.load(Ordering::Acquire) {
+            self.lose(why);
+        }
+    }
+
+    /// Ends it as [`Grant::release`] does, where a write of ours deleted its nodes already.
+    pub(crate) fn spent(&self) {
+        self.end(Fate::Released);
+    }
+
     /// Marks it lost. The node goes too, where the session still lives: it would bar the others.
-    pub(super) fn lose(&self, why: &str) {
+    pub(crate) fn lose(&self, why: &str) {
         if self.end(Fate::Lost(why.to_owned())) {
             tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
             self.counters.lost();
@@ -223,7 +243,7 @@ impl Grant {
     }
 
     /// A write that it guarded was refused, because it stands no more.
-    pub(super) fn fenced(&self) -> Error {
+    pub(crate) fn fenced(&self) -> Error {
         self.counters.fenced();
         self.loss()
     }

@@ -131,7 +131,7 @@ async fn verify(incarnation: &Incarnation, grant: &Grant) {
     for look in looks {
         match look.await {
             Ok(Some(stat)) if stat.czxid == grant.token() => {}
-            Ok(_) => return grant.lose("its node was gone when the connection came back"),
+            Ok(_) => return grant.gone("its node was gone when the connection came back"),
             // The next reconnect verifies again.
             Err(_) => return,
         }
@@ -174,10 +174,10 @@ async fn follow(incarnation: &Incarnation, grant: &Grant, path: &str) {
         Ok((_, stat, watch)) if stat.czxid == grant.token() => {
             let event = watch.changed().await;
             if event.event_type == zk::EventType::NodeDeleted {
-                grant.lose("its node was deleted by somebody else");
+                grant.gone("its node was deleted by somebody else");
             }
         }
-        Ok(_) | Err(zk::Error::NoNode) => grant.lose("its node was deleted by somebody else"),
+        Ok(_) | Err(zk::Error::NoNode) => grant.gone("its node was deleted by somebody else"),
         Err(_) => {}
     }
 }

@@ -94,6 +94,11 @@ impl Incarnation {
         self.link.borrow().ended.clone().unwrap_or_else(|| Error::closed("the session is closing; connect again"))
     }
 
+    /// Runs a task beside the session, also where the caller is a thread outside the runtime.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+
     /// Runs a request until its reply or the session's end, whichever comes first.
     ///
     /// # Cancel safety

@@ -43,6 +43,7 @@ mod znode;
 pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
 pub use self::create_group::{Group, create_group};
 pub use self::create_kind::CreateKind;
+pub(crate) use self::delete::delete_in_background;
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::leaf::Leaf;

@@ -26,6 +26,7 @@ from sparkeeper._sparkeeper import (
     Tally,
     Term,
 )
+from sparkeeper.config import Config, ConfigVersion
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.election import Election
@@ -38,6 +39,8 @@ __all__ = [
     "CacheEvents",
     "CacheSnapshot",
     "Candidate",
+    "Config",
+    "ConfigVersion",
     "Contender",
     "Coordinator",
     "DeadLetter",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sparkeeper import _sparkeeper
+from sparkeeper.config import MISSING, Config
 from sparkeeper.election import Election
 
 if TYPE_CHECKING:
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from typing_extensions import Self
 
+    from sparkeeper.config import Missing
     from sparkeeper.spark.plan import PartitionPlan
     from sparkeeper.spark.table import Table
     from sparkeeper.spark.write import Write
+
+T = TypeVar("T")
 
 
 class Coordinator(_sparkeeper.Coordinator):
@@ -52,6 +56,41 @@ class Coordinator(_sparkeeper.Coordinator):
             InvalidPath: The path is not one ZooKeeper accepts.
         """
         return Election(self, path, id=id, strategy=strategy, priority=priority, score=score)
+
+    @overload
+    def config(self, path: str, schema: type[T], *, default: T | Missing = ..., keep: int = ...) -> Config[T]: ...
+
+    @overload
+    def config(
+        self,
+        path: str,
+        schema: dict[str, Any] | None = ...,
+        *,
+        default: Any = ...,  # noqa: ANN401 - any JSON
+        keep: int = ...,
+    ) -> Config[Any]: ...
+
+    def config(
+        self,
+        path: str,
+        schema: type[Any] | dict[str, Any] | None = None,
+        *,
+        default: Any = MISSING,
+        keep: int = 100,
+    ) -> Config[Any]:
+        """Return the configuration at `path`.
+
+        Args:
+            path: Where it is, or will be.
+            schema: A dataclass, whose instances its values are; or field names and types, `{"port": int}`, with
+                `(type, default)` for those that may be missing; or None for any JSON.
+            default: The value while none was written. Without one, reading is a `NoNode` until then.
+            keep: How many versions are kept.
+
+        Raises:
+            ConfigError: The schema has a type that cannot be checked, or the default does not fit.
+        """
+        return Config(self, path, schema, default, keep)
 
     def write(self, df: DataFrame) -> Write:
         """Begin a fault-tolerant write of `df`; nothing happens before `save`."""

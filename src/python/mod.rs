@@ -37,6 +37,7 @@ mod settings;
 mod stat;
 mod task;
 mod term;
+mod versioned;
 
 /// The Rust core of Sparkeeper.
 #[pyo3::pymodule]
@@ -85,6 +86,8 @@ mod _sparkeeper {
     use super::stat::Stat;
     #[pymodule_export]
     use super::term::{Loss, Term};
+    #[pymodule_export]
+    use super::versioned::{Version, Versioned};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

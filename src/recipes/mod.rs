@@ -19,6 +19,7 @@ mod semaphore_limit;
 pub mod semaphore_permits;
 mod semaphore_turn;
 mod turn;
+pub mod versioned;
 
 pub use self::contenders::Contender;
 pub use self::election::{Candidate, Candidature, Election, Observer, Score, Term};

@@ -129,8 +129,12 @@ def test_a_password_refused_on_a_reconnect_ends_every_wait(tmp_path, namespace, 
         zk.on_state(states.append)
         held = zk.lock("l").acquire()
         held.on_lost(lost.append)
-        waiters = Waiters(lambda: zk.lock("l"))
-        wait_for(lambda: len(zk.lock("l").contenders()) == 1 + waiters.count, 10, "everybody to stand in line")
+        zk.semaphore("s", permits=1).acquire()
+        term = zk.election("e", id="leader").campaign()
+        other = zk.election("e", id="other")
+        waiters = Waiters(lambda: zk.lock("l"), zk.semaphore("s", permits=1).acquire, other.campaign)
+        wait_for(lambda: len(other.candidates()) == 2, 10, "the other to be a candidate")
+        wait_for(lambda: len(zk.lock("l").contenders()) == 1 + waiters.in_line, 10, "everybody to stand in line")
         if cut:
             proxy.cut()
         change({"bob": "another"})
@@ -143,7 +147,7 @@ def test_a_password_refused_on_a_reconnect_ends_every_wait(tmp_path, namespace, 
             assert "another" not in str(error)
             assert at - begun < 2
         wait_for(lambda: len(lost) == 1 and states[-1] == "CLOSED", 2, "the callbacks")
-        assert (zk.state, held.state, held.valid_for()) == ("CLOSED", "LOST", 0.0)
+        assert (zk.state, held.state, held.valid_for(), term.state) == ("CLOSED", "LOST", 0.0, "LOST")
         refuses_everything(zk, exceptions.AuthFailed)
         with sparkeeper.connect(server.connect_string, namespace=namespace, auth=("sasl", "bob:another")) as again:
             wait_for(lambda: again.lock("l").contenders() == [], 60, "the server to forget the refused session")
@@ -159,7 +163,7 @@ def test_a_password_refused_after_an_expiry_ends_every_wait(tmp_path, namespace)
         )
         other.lock("l").acquire()
         waiters = Waiters(lambda: zk.lock("l"))
-        wait_for(lambda: len(other.lock("l").contenders()) == 1 + waiters.count, 10, "everybody to stand in line")
+        wait_for(lambda: len(other.lock("l").contenders()) == 1 + waiters.in_line, 10, "everybody to stand in line")
         proxy.cut()
         wait_for(lambda: zk.state == "EXPIRED", 10, "the end of the session")
         assert waiters.ended == []
@@ -193,6 +197,8 @@ def refuses_everything(zk, kind):
         lambda: zk.lock("m").acquire(timeout=5),
         zk.lock("m").try_acquire,
         zk.lock("m").contenders,
+        zk.semaphore("s", permits=1).acquire,
+        zk.election("e").campaign,
     )
     for call in calls:
         with pytest.raises(kind):

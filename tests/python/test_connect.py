@@ -10,6 +10,7 @@ from program import Program
 from sparkeeper import exceptions
 from sparkeeper.local import shared_server
 from sparkeeper.local.ports import HOST, free_ports
+from waiting import wait_for
 
 
 def test_a_chroot_and_a_namespace_are_put_before_every_path(connect_string, namespace, coordinator):
@@ -21,6 +22,17 @@ def test_a_chroot_and_a_namespace_are_put_before_every_path(connect_string, name
         assert zk.namespace == "team-a"
         assert f"{namespace}/root/team-a CONNECTED" in repr(zk)
     assert coordinator().get("root/team-a/a/b")[0] == b"x"
+
+
+def test_a_chroot_that_does_not_exist_is_said_in_the_log_once_it_is_connected_to(connect_string, namespace, caplog):
+    for _ in range(2):
+        with sparkeeper.connect(f"{connect_string}/{namespace}/mistyped") as zk:
+            zk.sync()
+            if zk.exists("a") is None:
+                zk.create("a")
+    wait_for(lambda: "does not exist yet" in caplog.text, 5, "the warning")
+    assert caplog.text.count("does not exist yet") == 1
+    assert f"/{namespace}/mistyped" in caplog.text
 
 
 def test_of_several_hosts_one_that_answers_is_enough(connect_string):
@@ -102,8 +114,12 @@ def test_with_nothing_to_go_by_it_says_what_to_set(monkeypatch):
 
 
 def test_an_argument_of_the_wrong_type_is_a_type_error(connect_string):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"'soon': give seconds, 0 or more, or a timedelta"):
         sparkeeper.connect(connect_string, session_timeout="soon")
+    with sparkeeper.connect(connect_string) as zk:
+        for call in (zk.lock("l").acquire, lambda timeout: zk.lock("l", timeout=timeout)):
+            with pytest.raises(TypeError, match=r"'5': give seconds, 0 or more, or a timedelta"):
+                call(timeout="5")
     with pytest.raises(TypeError):
         sparkeeper.connect(connect_string, namespace=7)
 

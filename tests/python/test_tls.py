@@ -160,7 +160,7 @@ def test_a_certificate_refused_on_a_reconnect_ends_every_wait(ours, theirs, name
     ):
         held = zk.lock("l").acquire()
         waiters = Waiters(lambda: zk.lock("l"))
-        wait_for(lambda: len(held_line(zk)) == 1 + waiters.count, 10, "everybody to stand in line")
+        wait_for(lambda: len(held_line(zk)) == 1 + waiters.in_line, 10, "everybody to stand in line")
         shown.store.write_bytes(stranger.store.read_bytes())
         server.server.restart()
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""Threads and tasks that wait for a lock until something ends their wait."""
+"""Threads and tasks that wait until something ends their wait."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 
 
 class Waiters:
-    """Waits in four threads and three tasks of one event loop, each on a handle of its own; what ended each is kept."""
+    """Waits for a lock in four threads and three tasks of one event loop, each on a handle of its own, and for
+    whatever else is given, in a thread each; what ended each wait is kept.
+    """
 
-    def __init__(self, lock: Callable[[], Lock]) -> None:
+    def __init__(self, lock: Callable[[], Lock], *others: Callable[[], object]) -> None:
         """Begin to wait."""
         self.ended: list[tuple[SparkeeperError, float]] = []
-        self._threads = [threading.Thread(target=self._wait, args=(lock(),)) for _ in range(4)]
+        self._threads = [threading.Thread(target=self._wait, args=(lock().acquire,)) for _ in range(4)]
+        self._threads += [threading.Thread(target=self._wait, args=(other,)) for other in others]
         self._threads.append(threading.Thread(target=lambda: asyncio.run(self._wait_together([lock() for _ in "abc"]))))
-        self.count = 7
+        self.in_line = 7
+        self.count = self.in_line + len(others)
         for thread in self._threads:
             thread.start()
 
-    def _wait(self, lock: Lock) -> None:
+    def _wait(self, wait: Callable[[], object]) -> None:
         try:
-            lock.acquire()
+            wait()
         except SparkeeperError as error:
             self.ended.append((error, time.monotonic()))
 

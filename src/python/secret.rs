@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
 use super::errors::raise;
 use crate::config::{Secret, Source};
@@ -98,8 +97,8 @@ impl Credential {
         format!("{:?}", self.0)
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
         let value = portable(slf.py(), &slf.get().0)?;
-        Ok((slf.get_type().into_any(), PyTuple::new(slf.py(), [value])?))
+        Ok((slf.get_type().into_any(), (value,)))
     }
 }

@@ -73,13 +73,13 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::permits::{PermitHolder, Permits};
     #[pymodule_export]
-    use super::secret::Credential;
-    #[pymodule_export]
     use super::queue::Queue;
     #[pymodule_export]
     use super::queue_item::QueueItem;
     #[pymodule_export]
     use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
+    #[pymodule_export]
+    use super::secret::Credential;
     #[pymodule_export]
     use super::semaphore::Semaphore;
     #[pymodule_export]

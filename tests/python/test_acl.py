@@ -84,7 +84,21 @@ def cache(zk, stack):
     assert "deep" in made
 
 
-USES = [plain, multi, lock, semaphore, election, cache]
+def queue(zk, _):
+    items = zk.queue("queues/deep/q", max_attempts=1)
+    items.put(b"waits", priority=3, dedupe="one")
+    items.put(b"is claimed")
+    items.get(timeout=20)
+    items.put(b"comes later", delay=600)
+
+
+def config(zk, _):
+    cfg = zk.config("configs/deep/c")
+    cfg.set({"a": 1})
+    cfg.set({"a": 2})
+
+
+USES = [plain, multi, lock, semaphore, election, cache, queue, config]
 
 
 @pytest.mark.parametrize("case", ACLS)
@@ -99,7 +113,15 @@ def test_every_node_and_every_parent_has_the_rights_asked_for(coordinator, conne
             use(zk, stack)
         found = acls()
     assert len(found) > 2 * len(USES)
-    for top in ("/plain/deep/er", "/batch/deep", "/locks/deep/l", "/semaphores/deep/s", "/elections/deep/e"):
+    for top in (
+        "/plain/deep/er",
+        "/batch/deep",
+        "/locks/deep/l",
+        "/semaphores/deep/s",
+        "/elections/deep/e",
+        "/queues/deep/q",
+        "/configs/deep/c",
+    ):
         assert top in found
     assert {path: rights for path, rights in found.items() if rights != expected} == {}
 

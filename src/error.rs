@@ -74,6 +74,8 @@ outcomes! {
     Config, config;
     /// The caller released something it does not hold.
     NotOwner, not_owner;
+    /// The wait would never end, because the caller holds what it would wait for.
+    WouldDeadlock, would_deadlock;
     /// The coordinator was closed.
     Closed, closed;
     /// The coordinator belongs to the parent process.

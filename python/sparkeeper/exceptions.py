@@ -104,6 +104,10 @@ class NotOwner(SparkeeperError, RuntimeError):
     """The caller released something that it does not hold."""
 
 
+class WouldDeadlock(SparkeeperError, RuntimeError):
+    """The wait would never end: a reader asked for the write lock that its own read lock bars."""
+
+
 class Closed(SparkeeperError, RuntimeError):
     """The coordinator was closed; open another one."""
 

@@ -25,7 +25,7 @@ use crate::commit::recover::State;
 use crate::commit::rules::{self, Intent};
 use crate::commit::table::{Table, ensure};
 use crate::error::{Error, Result};
-use crate::recipes::lock::{Held, Holder, Lock};
+use crate::recipes::{Held, Holder, Lock};
 use crate::session::{CreateKind, Grant, NotWritten, Write};
 
 /// Races lost before queueing for the table's commit lock.

@@ -32,6 +32,7 @@ mod classes {
     import_exception!(sparkeeper.exceptions, SparkeeperError);
     import_exception!(sparkeeper.exceptions, TermLost);
     import_exception!(sparkeeper.exceptions, Unsupported);
+    import_exception!(sparkeeper.exceptions, WouldDeadlock);
 }
 
 /// The exception for an outcome.
@@ -63,5 +64,6 @@ pub(super) fn raise(_py: Python<'_>, error: &Error) -> PyErr {
         Error::SessionExpired(_) => classes::SessionExpired::new_err(text),
         Error::TermLost(_) => classes::TermLost::new_err(text),
         Error::Unsupported(_) => classes::Unsupported::new_err(text),
+        Error::WouldDeadlock(_) => classes::WouldDeadlock::new_err(text),
     }
 }

@@ -1,21 +1,23 @@
-//! The line that lock, semaphore and election share: enter it, wait for one's turn, see who stands in it.
+//! The line that locks, semaphores and elections share: enter it, wait for one's turn, see who stands in it.
 //!
 //! Znodes: `<parent>/_c_<guid>-<marker><sequence>`, ephemeral, made by each contender, deleted by it
-//! when it leaves. Data is the owner's text. The parent is a container and vanishes when it is empty.
+//! when it leaves. Data is the owner's text, and below it what others ask of the holder (see
+//! [`revocation`](super::revocation)). The parent is a container and vanishes when it is empty.
 //!
 //! After a lost connection the wait goes on: the server tells what happened meanwhile. After an
 //! expiry the place in line is gone, and `enter` says so.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use zookeeper_client as zk;
 
 use super::place::Place;
-use super::turn::{Ticket, Turn, ambiguous, line, turn};
+use super::turn::{Rule, Ticket, Turn, ambiguous, line, positions};
 use crate::error::{Error, Result};
 use crate::path::child;
-use crate::session::{Created, Grant, GrantKind, Incarnation, Standing, create_protected, list_again};
+use crate::session::{Created, Grant, GrantKind, Incarnation, Session, Standing, create_protected, letter, list_again};
 
 /// Somebody who stands in line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Contender {
     pub since: i64,
     /// Its session.
     pub session_id: i64,
-    /// 0 holds; 1 is next.
+    /// 0 holds; 1 is next. Readers that hold together are all 0.
     pub position: usize,
 }
 
@@ -36,7 +38,7 @@ impl Contender {
     /// From a node's data and stat.
     pub(super) fn new(data: &[u8], stat: &zk::Stat, position: usize) -> Self {
         Self {
-            owner: String::from_utf8_lossy(data).into_owned(),
+            owner: letter::owner(data),
             token: stat.czxid,
             since: stat.ctime,
             session_id: stat.ephemeral_owner,
@@ -53,6 +55,29 @@ pub(super) struct LineKind {
     /// What others in the same line put there.
     pub(super) markers: &'static [&'static str],
     pub(super) grant: GrantKind,
+    /// Who is in, and whom the others watch.
+    pub(super) rule: Rule,
+}
+
+/// Enters by `enter` until it answers: where the place in line went with the session, it joins again with the next.
+///
+/// # Cancel safety
+/// That of `enter`.
+///
+/// # Errors
+/// What `enter` fails with; `Closed`, `AuthFailed`; without `wait` also `ConnectionLost`.
+pub(super) async fn again<T, F: Future<Output = Result<T>>>(
+    session: &Session,
+    wait: bool,
+    enter: impl Fn(Arc<Incarnation>) -> F,
+) -> Result<T> {
+    loop {
+        let incarnation = if wait { session.next_live().await? } else { session.live().await? };
+        match enter(incarnation).await {
+            Err(Error::SessionExpired(_)) => {}
+            entered => return entered,
+        }
+    }
 }
 
 /// Joins the line at `place` and waits for the front. With `wait` false it leaves again
@@ -73,19 +98,20 @@ pub(super) async fn enter(
 ) -> Result<Option<Arc<Grant>>> {
     let Place { name: resource, path: parent, .. } = place;
     let mut created = create_protected(incarnation, parent, kind.marker, data).await?;
-    if !advance(incarnation, resource, parent, kind.markers, &mut created, wait).await? {
+    if !advance(incarnation, resource, parent, kind, &mut created, wait).await? {
         return Ok(None);
     }
     let paths = vec![child(parent, &created.name)];
     created.attempt.keep();
     let (resource, token, epoch) = (resource.clone(), created.czxid, created.epoch);
     let grant = Grant::new(incarnation, Standing { kind: kind.grant, resource, paths, token, epoch, asked });
+    grant.made_with(data);
     // A lease that ran out while we waited lets nobody in; the node goes with the grant.
     grant.check().map_err(|why| Error::session_expired(why.to_string()))?;
     Ok(Some(grant))
 }
 
-/// Waits until `created` is the first in the line at `parent`. With `wait` false it only looks: true where it is.
+/// Waits until it is the turn of `created` in the line at `parent`. With `wait` false it only looks: true where it is.
 ///
 /// # Cancel safety
 /// Leaves no watch; the node is the caller's.
@@ -96,14 +122,14 @@ pub(super) async fn advance(
     incarnation: &Arc<Incarnation>,
     resource: &str,
     parent: &str,
-    markers: &[&str],
+    kind: LineKind,
     created: &mut Created,
     wait: bool,
 ) -> Result<bool> {
     let client = incarnation.client()?;
     loop {
-        let line = ordered(incarnation, &client, parent, line(&created.siblings, markers)).await?;
-        match turn(&line, &created.name, 1) {
+        let line = ordered(incarnation, &client, parent, line(&created.siblings, kind.markers)).await?;
+        match (kind.rule)(&line, &created.name) {
             Turn::In => return Ok(true),
             Turn::Gone => return Err(Error::session_expired(format!("'{resource}': our node in line was deleted"))),
             Turn::Watch(_) if !wait => return Ok(false),
@@ -118,14 +144,22 @@ pub(super) async fn advance(
 ///
 /// # Errors
 /// `ConnectionLost` where the ensemble stays away.
-pub(super) async fn contenders(
-    incarnation: &Arc<Incarnation>,
-    parent: &str,
-    markers: &[&str],
-) -> Result<Vec<Contender>> {
+pub(super) async fn contenders(incarnation: &Arc<Incarnation>, parent: &str, kind: LineKind) -> Result<Vec<Contender>> {
     let client = incarnation.client()?;
-    let line = listed(incarnation, &client, parent, markers).await?;
-    describe(incarnation, &client, parent, &line).await
+    let line = listed(incarnation, &client, parent, kind.markers).await?;
+    let places: Vec<_> = line.iter().zip(positions(&line, kind.rule)).collect();
+    describe(incarnation, &client, parent, &places).await
+}
+
+/// The nodes of those who hold, by name.
+///
+/// # Errors
+/// `ConnectionLost` where the ensemble stays away.
+pub(super) async fn holding(incarnation: &Arc<Incarnation>, parent: &str, kind: LineKind) -> Result<Vec<String>> {
+    let client = incarnation.client()?;
+    let line = listed(incarnation, &client, parent, kind.markers).await?;
+    let places = positions(&line, kind.rule);
+    Ok(line.into_iter().zip(places).filter(|(_, place)| *place == 0).map(|(ticket, _)| ticket.name).collect())
 }
 
 /// Who holds, and how many wait. It reads one node of the line: a crowd whose waits end together asks this at once.
@@ -135,14 +169,14 @@ pub(super) async fn contenders(
 pub(super) async fn holder(
     incarnation: &Arc<Incarnation>,
     parent: &str,
-    markers: &[&str],
+    kind: LineKind,
 ) -> Result<Option<(Contender, usize)>> {
     let client = incarnation.client()?;
     loop {
-        let line = listed(incarnation, &client, parent, markers).await?;
+        let line = listed(incarnation, &client, parent, kind.markers).await?;
         let Some((first, others)) = line.split_first() else { return Ok(None) };
         // None where it left meanwhile: then look again.
-        if let Some(found) = describe(incarnation, &client, parent, std::slice::from_ref(first)).await?.pop() {
+        if let Some(found) = describe(incarnation, &client, parent, &[(first, 0)]).await?.pop() {
             return Ok(Some((found, others.len())));
         }
     }
@@ -159,25 +193,31 @@ async fn describe(
     incarnation: &Incarnation,
     client: &zk::Client,
     parent: &str,
-    line: &[Ticket],
+    line: &[(&Ticket, usize)],
 ) -> Result<Vec<Contender>> {
     // All requests are queued before the first reply is awaited.
-    let paths: Vec<String> = line.iter().map(|ticket| child(parent, &ticket.name)).collect();
+    let paths: Vec<String> = line.iter().map(|(ticket, _)| child(parent, &ticket.name)).collect();
     let replies: Vec<_> = paths.iter().map(|path| client.get_data(path)).collect();
     let mut found = Vec::with_capacity(line.len());
-    for (reply, path) in replies.into_iter().zip(&paths) {
+    for ((reply, path), (_, position)) in replies.into_iter().zip(&paths).zip(line) {
         match incarnation.request("get", path, reply).await {
-            Ok((data, stat)) => found.push(Contender::new(&data, &stat, found.len())),
+            Ok((data, stat)) => found.push(Contender::new(&data, &stat, *position)),
             // It left the line meanwhile.
             Err(Error::NoNode(_)) => {}
             Err(error) => return Err(error),
         }
     }
+    // Whoever left meanwhile leaves its place to those behind.
+    let (mut place, mut last) = (0, None);
+    for contender in &mut found {
+        place += usize::from(last.is_some_and(|last| last != contender.position));
+        last = Some(std::mem::replace(&mut contender.position, place));
+    }
     Ok(found)
 }
 
 /// Resolves when the node `path` changed in any way, or was not there to begin with.
-async fn gone(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<()> {
+pub(super) async fn gone(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<()> {
     // Reading the data, not its existence: on a node that is gone this leaves no watch behind.
     match incarnation.request("watch", path, client.get_and_watch_data(path)).await {
         Ok((_, _, watcher)) => tokio::select! {

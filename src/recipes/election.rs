@@ -22,11 +22,13 @@ use super::election_round::Candidacy;
 pub use super::election_term::Term;
 pub use super::election_vote::Score;
 use super::place::Place;
+use super::turn;
 use crate::error::{Error, Result};
 use crate::retry::{Deadline, delays};
 use crate::session::{Created, Grant, GrantKind, GrantState, Incarnation, Session, list_again};
 
-const LINE: LineKind = LineKind { marker: "latch-", markers: &["-latch-", "__lock__"], grant: GrantKind::Term };
+const LINE: LineKind =
+    LineKind { marker: "latch-", markers: &["-latch-", "__lock__"], grant: GrantKind::Term, rule: turn::first };
 
 /// How long a timed-out campaign may still ask who leads.
 const WHO_LEADS: Duration = Duration::from_millis(50);
@@ -146,7 +148,7 @@ impl Election {
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn leader(&self) -> Result<Option<Candidate>> {
         let incarnation = self.0.place.session.live().await?;
-        let found = contenders::holder(&incarnation, &self.0.place.path, LINE.markers).await?;
+        let found = contenders::holder(&incarnation, &self.0.place.path, LINE).await?;
         let leader = found.map(|(leader, _)| Candidate::from(leader));
         self.know(leader.as_ref().map(|leader| leader.id.clone()));
         Ok(leader)
@@ -159,7 +161,7 @@ impl Election {
     pub async fn candidates(&self) -> Result<Vec<Candidate>> {
         let Place { session, path, .. } = &self.0.place;
         let incarnation = session.live().await?;
-        let line = contenders::contenders(&incarnation, path, LINE.markers).await?;
+        let line = contenders::contenders(&incarnation, path, LINE).await?;
         let mut found: Vec<Candidate> = line.into_iter().map(Candidate::from).collect();
         let mut leading = found.first().cloned();
         for other in self.standing(&incarnation).await? {

@@ -1,4 +1,5 @@
-//! A mutual exclusion lock, fair in order of arrival, with fencing tokens.
+//! A mutual exclusion lock, fair in order of arrival, with fencing tokens; also either side of a
+//! [`ReadWriteLock`](super::ReadWriteLock).
 //!
 //! Znodes: `<path>/_c_<guid>-lock-<sequence>`, Curator's names, so an `InterProcessMutex` on the path
 //! excludes us and the other way round; kazoo's `__lock__` nodes are respected too. The first in
@@ -8,50 +9,32 @@
 //! lost connection a grant is `AT_RISK` until its node was seen again. After an expiry it stays LOST,
 //! and an acquire that was waiting joins the new line at its end.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contenders::{self, Contender, LineKind};
+use super::holds::{Held, Holder, Holds, Mode};
 use super::place::Place;
+use super::{read_write_lock, revocation, turn};
 use crate::error::{Error, Result};
 use crate::retry::Deadline;
-use crate::session::{Grant, GrantKind, GrantState, Incarnation, Release, Session};
+use crate::session::{Grant, GrantKind, GrantState, Release, Session};
 
-const LINE: LineKind = LineKind { marker: "lock-", markers: &["-lock-", "__lock__"], grant: GrantKind::Lock };
+/// The line of a lock, ours and Curator's and kazoo's; those of multi-locks and semaphores are the same.
+pub(super) const LINE: LineKind =
+    LineKind { marker: "lock-", markers: &["-lock-", "__lock__"], grant: GrantKind::Lock, rule: turn::first };
 
 /// How long a timed-out acquire may still ask who holds the lock.
 const WHO_HOLDS: Duration = Duration::from_millis(50);
 
-/// Who may re-enter a lock that is already held through the same handle: a thread, or a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Holder(pub u64);
-
 /// A handle on the lock at one path. Two handles on one path are two contenders; clones are one.
 #[derive(Clone, Debug)]
-pub struct Lock(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct Lock {
     place: Place,
-    owner: String,
-    holds: Mutex<HashMap<Holder, Hold>>,
-}
-
-#[derive(Debug)]
-struct Hold {
-    grant: Arc<Grant>,
-    depth: usize,
-}
-
-/// A held lock. Dropping it does not release it: it stands until released or lost.
-#[derive(Debug)]
-pub struct Held {
-    lock: Lock,
-    holder: Holder,
-    grant: Arc<Grant>,
-    released: AtomicBool,
+    mode: Mode,
+    line: LineKind,
+    /// The two sides of a read/write lock share it: each must know what the other's holders have.
+    holds: Arc<Holds>,
 }
 
 impl Lock {
@@ -60,23 +43,31 @@ impl Lock {
     /// # Errors
     /// `InvalidPath`; the root is none either, because a lock needs a node of its own.
     pub fn new(session: &Session, path: &str, owner: Option<String>) -> Result<Self> {
-        Ok(Self(Arc::new(Inner {
-            place: Place::new(session, "lock", path)?,
-            owner: owner.unwrap_or_else(|| session.config().owner.clone()),
-            holds: Mutex::default(),
-        })))
+        let place = Place::new(session, "lock", path)?;
+        let holds = Holds::new(vec![path.to_owned()], owner.unwrap_or_else(|| session.config().owner.clone()));
+        Ok(Self::side(place, Mode::Exclusive, LINE, holds))
+    }
+
+    pub(super) fn side(place: Place, mode: Mode, line: LineKind, holds: Arc<Holds>) -> Self {
+        Self { place, mode, line, holds }
     }
 
     /// The path as the user wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.place.name
+        &self.place.name
     }
 
     /// Who we say we are.
     #[must_use]
     pub fn owner(&self) -> &str {
-        &self.0.owner
+        &self.holds.owner
+    }
+
+    /// Alone, or which side of a read/write lock.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Waits for the lock; a `holder` that has it already gets it once more.
@@ -87,7 +78,8 @@ impl Lock {
     /// A wait that is dropped leaves no node and no watch.
     ///
     /// # Errors
-    /// `AcquireTimeout`, naming the holder; `Closed`, `AuthFailed`, `NotAuthorized`.
+    /// `AcquireTimeout`, naming the holder; `WouldDeadlock` to a reader that asks for the write lock;
+    /// `Closed`, `AuthFailed`, `NotAuthorized`.
     pub async fn acquire(&self, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return match self.try_acquire(holder).await? {
@@ -95,29 +87,29 @@ impl Lock {
                 None => Err(self.timed_out(timeout).await),
             };
         }
-        if let Some(held) = self.reenter(holder) {
+        if let Some(held) = self.again(holder)? {
             return Ok(held);
         }
-        match Deadline::after(timeout).bound(self.contend(true)).await {
-            Some(Ok(Some(grant))) => Ok(self.hold(holder, grant)),
+        match Deadline::after(timeout).bound(self.contend(holder, true)).await {
+            Some(Ok(Some(grant))) => Ok(self.holds.hold(holder, self.mode, grant)),
             Some(Err(error)) => Err(error),
-            // `contend(true)` only leaves the line at its front.
+            // `contend(_, true)` only leaves the line at its front.
             Some(Ok(None)) | None => Err(self.timed_out(timeout).await),
         }
     }
 
-    /// Takes the lock if nobody has it, else `None`.
+    /// Takes the lock if nobody bars it, else `None`.
     ///
     /// # Cancel safety
     /// Dropped, it leaves no node.
     ///
     /// # Errors
-    /// `ConnectionLost` where no server answers; `Closed`, `AuthFailed`, `NotAuthorized`.
+    /// `ConnectionLost` where no server answers; else as [`Lock::acquire`].
     pub async fn try_acquire(&self, holder: Holder) -> Result<Option<Held>> {
-        if let Some(held) = self.reenter(holder) {
+        if let Some(held) = self.again(holder)? {
             return Ok(Some(held));
         }
-        Ok(self.contend(false).await?.map(|grant| self.hold(holder, grant)))
+        Ok(self.contend(holder, false).await?.map(|grant| self.holds.hold(holder, self.mode, grant)))
     }
 
     /// Releases what `holder` acquired last.
@@ -125,153 +117,97 @@ impl Lock {
     /// # Errors
     /// `NotOwner` where it holds nothing.
     pub fn release(&self, holder: Holder) -> Result<Release> {
-        let mut holds = self.holds();
-        let hold = holds.get_mut(&holder).ok_or_else(|| self.not_owner())?;
-        hold.depth -= 1;
-        if hold.depth > 0 {
-            return Ok(Release::nothing());
-        }
-        let grant = hold.grant.clone();
-        holds.remove(&holder);
-        Ok(grant.release())
+        self.holds.release(holder, self.mode)
     }
 
-    /// Everybody in line, the holder first.
+    /// Everybody in line, readers and writers alike, who holds first.
     ///
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<Contender>> {
-        let incarnation = self.0.place.session.live().await?;
-        contenders::contenders(&incarnation, &self.0.place.path, LINE.markers).await
+        let incarnation = self.place.session.live().await?;
+        contenders::contenders(&incarnation, &self.place.path, self.line).await
+    }
+
+    /// Asks whoever holds now to let go, and says who that is; see [`revocation`].
+    ///
+    /// # Errors
+    /// `NotAuthorized` where the holder's ACL forbids it; `ConnectionLost` where the ensemble stays away.
+    pub async fn request_release(&self, reason: &str) -> Result<Vec<Contender>> {
+        revocation::request_release(&[&self.place], self.line, reason).await
+    }
+
+    /// Takes the lock from the holder with this token, by force; see [`revocation`].
+    ///
+    /// # Errors
+    /// `NotOwner`, saying who holds it, where it is not that one; `NotAuthorized`; `ConnectionLost`.
+    pub async fn break_hold(&self, token: i64) -> Result<Contender> {
+        revocation::break_hold(&[&self.place], self.line, self.mode.what(), token).await
     }
 
     /// The state of what `holder` holds, or `None`.
     #[must_use]
     pub fn state(&self, holder: Holder) -> Option<GrantState> {
-        self.holds().get(&holder).map(|hold| hold.grant.state())
+        self.holds.state(holder, self.mode)
     }
 
-    /// Who holds it, and how many wait.
-    async fn holder(&self) -> Result<Option<(Contender, usize)>> {
-        let incarnation = self.0.place.session.live().await?;
-        contenders::holder(&incarnation, &self.0.place.path, LINE.markers).await
+    /// True where any thread or task holds it through this handle.
+    #[must_use]
+    pub fn held_here(&self) -> bool {
+        self.holds.any(self.mode)
     }
 
-    async fn contend(&self, wait: bool) -> Result<Option<Arc<Grant>>> {
+    fn again(&self, holder: Holder) -> Result<Option<Held>> {
+        if let Some(held) = self.holds.again(holder, self.mode) {
+            return Ok(Some(held));
+        }
+        if self.mode == Mode::Write && self.holds.standing(holder, Mode::Read).is_some() {
+            return Err(Error::would_deadlock(format!(
+                "write lock '{}': asked for by a thread or task that holds the read lock, which bars every writer; \
+                 release that first, or take the write lock from the start",
+                self.name()
+            )));
+        }
+        Ok(None)
+    }
+
+    async fn contend(&self, holder: Holder, wait: bool) -> Result<Option<Arc<Grant>>> {
         let asked = Instant::now();
-        loop {
-            let session = &self.0.place.session;
-            let incarnation = if wait { session.next_live().await? } else { session.live().await? };
-            match self.enter(&incarnation, wait, asked).await {
-                // The place in line went with the session: join again.
-                Err(Error::SessionExpired(_)) => {}
-                entered => return entered,
+        contenders::again(&self.place.session, wait, |incarnation| async move {
+            if self.mode == Mode::Read
+                && let Some(writer) = self.holds.standing(holder, Mode::Write)
+                && let Some(grant) =
+                    read_write_lock::beside(&incarnation, &self.place, self.owner(), &writer, asked).await?
+            {
+                return Ok(Some(grant));
             }
-        }
-    }
-
-    async fn enter(&self, incarnation: &Arc<Incarnation>, wait: bool, asked: Instant) -> Result<Option<Arc<Grant>>> {
-        let Inner { place, owner, .. } = &*self.0;
-        contenders::enter(incarnation, LINE, place, owner.as_bytes(), wait, asked).await
-    }
-
-    fn reenter(&self, holder: Holder) -> Option<Held> {
-        let mut holds = self.holds();
-        let hold = holds.get_mut(&holder)?;
-        if hold.grant.state() == GrantState::Lost {
-            // Its `Held` still reports the loss; a new acquire is a new contender.
-            holds.remove(&holder);
-            return None;
-        }
-        hold.depth += 1;
-        Some(Held { lock: self.clone(), holder, grant: hold.grant.clone(), released: AtomicBool::new(false) })
-    }
-
-    fn hold(&self, holder: Holder, grant: Arc<Grant>) -> Held {
-        self.holds().insert(holder, Hold { grant: grant.clone(), depth: 1 });
-        Held { lock: self.clone(), holder, grant, released: AtomicBool::new(false) }
+            contenders::enter(&incarnation, self.line, &self.place, self.owner().as_bytes(), wait, asked).await
+        })
+        .await
     }
 
     async fn timed_out(&self, timeout: Option<Duration>) -> Error {
-        let after = timeout.unwrap_or_default();
-        let found = match tokio::time::timeout(WHO_HOLDS, self.holder()).await {
-            Ok(Ok(Some((first, others)))) => {
-                let Contender { owner, token, session_id, .. } = first;
-                format!("held by {owner} (token {token}, session {session_id:#x}); {others} more in line")
-            }
-            Ok(Ok(None)) => "free again by now".to_owned(),
-            _ => format!("no server said who holds it (session {})", self.0.place.session.state().name()),
-        };
+        let found = who_holds(&self.place, self.line).await;
+        let (what, after) = (self.mode.what(), timeout.unwrap_or_default());
         Error::acquire_timeout(format!(
-            "lock '{}': not acquired within {after:?}: {found}; wait longer, or ask the holder to let go",
+            "{what} '{}': not acquired within {after:?}: {found}; wait longer, or ask the holder to let go",
             self.name()
         ))
-    }
-
-    fn not_owner(&self) -> Error {
-        Error::not_owner(format!(
-            "lock '{}': released by a thread or task that does not hold it through this handle; \
-             acquire and release in the same one",
-            self.name()
-        ))
-    }
-
-    fn holds(&self) -> std::sync::MutexGuard<'_, HashMap<Holder, Hold>> {
-        self.0.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
-    /// What stands behind it: token, state, validity, loss.
-    #[must_use]
-    pub fn grant(&self) -> &Arc<Grant> {
-        &self.grant
-    }
-
-    /// The path as the user wrote it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.lock.name()
-    }
-
-    /// Who holds it.
-    #[must_use]
-    pub fn owner(&self) -> &str {
-        self.lock.owner()
-    }
-
-    /// Gives back this acquisition; the node goes with the outermost. Of a lost lock it is a no-op.
-    ///
-    /// # Cancel safety
-    /// The deletion is queued here and seen through in the background; awaiting it is optional.
-    ///
-    /// # Errors
-    /// `NotOwner` where this very acquisition was released before.
-    pub fn release(&self) -> Result<Release> {
-        if self.released.swap(true, Ordering::AcqRel) {
-            return Err(Error::not_owner(format!(
-                "lock '{}': this acquisition was released before; release each once",
-                self.lock.name()
-            )));
+/// Who bars the way at `place`, in words.
+pub(super) async fn who_holds(place: &Place, line: LineKind) -> String {
+    let ask = async {
+        let incarnation = place.session.live().await?;
+        contenders::holder(&incarnation, &place.path, line).await
+    };
+    match tokio::time::timeout(WHO_HOLDS, ask).await {
+        Ok(Ok(Some((first, others)))) => {
+            let Contender { owner, token, session_id, .. } = first;
+            format!("held by {owner} (token {token}, session {session_id:#x}); {others} more in line")
         }
-        let mut holds = self.lock.holds();
-        match holds.get_mut(&self.holder) {
-            Some(hold) if Arc::ptr_eq(&hold.grant, &self.grant) => {
-                hold.depth -= 1;
-                if hold.depth > 0 {
-                    return Ok(Release::nothing());
-                }
-                holds.remove(&self.holder);
-                Ok(self.grant.release())
-            }
-            // Lost, and the handle may hold a newer grant that is not ours to give back.
-            _ => Ok(self.grant.release()),
-        }
-    }
-
-    /// True once this acquisition was released.
-    #[must_use]
-    pub fn is_released(&self) -> bool {
-        self.released.load(Ordering::Acquire)
+        Ok(Ok(None)) => "free again by now".to_owned(),
+        _ => format!("no server said who holds it (session {})", place.session.state().name()),
     }
 }

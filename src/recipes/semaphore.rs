@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::contenders::{self, Contender, advance};
-use super::lock::Holder;
+use super::holds::Holder;
+use super::lock::LINE;
 use super::place::Place;
 use super::semaphore_holders::{PermitHolder, holders};
 pub(crate) use super::semaphore_limit::checked;
@@ -27,9 +28,6 @@ use crate::error::{Error, Result};
 use crate::path::child;
 use crate::retry::Deadline;
 use crate::session::{Grant, GrantState, Incarnation, Release, Session, create_protected};
-
-/// Ours and Curator's, and kazoo's.
-const MARKERS: &[&str] = &["-lock-", "__lock__"];
 
 /// How long a timed-out acquire may still ask who has the permits, and how many leases it reads for that.
 const WHO_HOLDS: (Duration, usize) = (Duration::from_millis(50), 4);
@@ -168,7 +166,7 @@ impl Semaphore {
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<Contender>> {
         let incarnation = self.place().session.live().await?;
-        contenders::contenders(&incarnation, &self.0.locks, MARKERS).await
+        contenders::contenders(&incarnation, &self.0.locks, LINE).await
     }
 
     /// How many permits are held through this handle.
@@ -202,7 +200,7 @@ impl Semaphore {
         let client = incarnation.client()?;
         let begun = Instant::now();
         // One flight: stand in line, then look, as a session answers in order.
-        let standing = create_protected(incarnation, locks, "lock-", owner.as_bytes());
+        let standing = create_protected(incarnation, locks, LINE.marker, owner.as_bytes());
         let (standing, look) = tokio::join!(biased; standing, leases.look(incarnation, &client));
         let (mut standing, flight) = (standing?, begun.elapsed());
         let look = match look {
@@ -210,11 +208,11 @@ impl Semaphore {
             look => look?,
         };
         let mut room = self.possible(&look, wanted)?;
-        if !advance(incarnation, self.name(), locks, MARKERS, &mut standing, false).await? {
+        if !advance(incarnation, self.name(), locks, LINE, &mut standing, false).await? {
             if !wait && room != Room::Free {
                 return Ok(None);
             }
-            let served = advance(incarnation, self.name(), locks, MARKERS, &mut standing, true);
+            let served = advance(incarnation, self.name(), locks, LINE, &mut standing, true);
             if wait {
                 served.await?;
             } else if let Ok(first) = tokio::time::timeout(flight * BEING_SERVED.0 + BEING_SERVED.1, served).await {
@@ -290,7 +288,7 @@ impl Semaphore {
         let (look, holders, first) = tokio::join!(
             leases.look(&incarnation, &client),
             holders(&incarnation, leases, WHO_HOLDS.1),
-            contenders::holder(&incarnation, locks, MARKERS)
+            contenders::holder(&incarnation, locks, LINE)
         );
         let (look, (holders, out)) = (look?, holders?);
         let mut named: Vec<String> =

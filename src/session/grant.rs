@@ -4,8 +4,8 @@
 //! connected or not yet verified since) → `Lost` (past the lease, session over, or node gone).
 //! `Lost` is final, even if the session turns out to have survived.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::delete::delete_in_background;
 use super::heartbeat;
 use super::incarnation::Incarnation;
+use super::letter::ReleaseRequest;
 use super::metrics::Counters;
 use crate::error::{Error, Result};
 
@@ -70,7 +71,8 @@ pub struct Grant {
     incarnation: Arc<Incarnation>,
     standing: Standing,
     since: Instant,
-    counters: Arc<Counters>,
+    /// Of every resource it is a grant of.
+    counters: Vec<Arc<Counters>>,
     /// The link's epoch at which the nodes were last known to be ours.
     verified: AtomicU64,
     /// Whether a task follows the node; see [`super::heartbeat`].
@@ -78,14 +80,30 @@ pub struct Grant {
     /// Whether a write of ours that deletes the nodes is under way.
     ending: AtomicBool,
     fate: watch::Sender<Fate>,
+    /// What its nodes were made with, to be put back where Curator's revoker overwrites it.
+    text: OnceLock<Vec<u8>>,
+    /// What others asked of the holder so far, the oldest first.
+    asked: watch::Sender<Vec<ReleaseRequest>>,
 }
 
 impl Grant {
     /// A grant on nodes that a reply showed to be ours.
     pub fn new(incarnation: &Arc<Incarnation>, standing: Standing) -> Arc<Self> {
-        let counters = incarnation.metrics.of(&standing.resource);
+        let counters = vec![incarnation.metrics.of(&standing.resource)];
+        Self::counted(incarnation, standing, counters)
+    }
+
+    /// A grant of several `resources` at once, each of which counts it.
+    pub fn of_all(incarnation: &Arc<Incarnation>, standing: Standing, resources: &[String]) -> Arc<Self> {
+        let counters = resources.iter().map(|resource| incarnation.metrics.of(resource)).collect();
+        Self::counted(incarnation, standing, counters)
+    }
+
+    fn counted(incarnation: &Arc<Incarnation>, standing: Standing, counters: Vec<Arc<Counters>>) -> Arc<Self> {
         let since = Instant::now();
-        counters.acquired(since.saturating_duration_since(standing.asked));
+        for counters in &counters {
+            counters.acquired(since.saturating_duration_since(standing.asked));
+        }
         let grant = Arc::new(Self {
             incarnation: incarnation.clone(),
             since,
@@ -94,6 +112,8 @@ impl Grant {
             followed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             fate: watch::Sender::new(Fate::Standing),
+            text: OnceLock::new(),
+            asked: watch::Sender::new(Vec::new()),
             standing,
         });
         incarnation.grants.add(&grant);
@@ -167,7 +187,7 @@ impl Grant {
     /// Watches its nodes from now on, where a beat would begin to: for a grant that is meant to last, and
     /// whose holder should hear at once of an operator who deletes its node.
     pub fn follow(self: &Arc<Self>) {
-        heartbeat::follow_grant(&self.incarnation, self.clone());
+        heartbeat::follow_grant(&self.incarnation, self);
     }
 
     /// Resolves when the grant stands no more, for either reason.
@@ -206,6 +226,38 @@ impl Grant {
         }
     }
 
+    /// Notes what its nodes were made with.
+    pub fn made_with(&self, text: &[u8]) {
+        // A grant's nodes are made once.
+        let _ = self.text.set(text.to_vec());
+    }
+
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        self.text.get().map(Vec::as_slice)
+    }
+
+    /// What others asked of the holder so far, the oldest first; it changes when somebody asks again.
+    /// From now on its nodes are watched, so that a request arrives at once and not within a beat.
+    #[must_use]
+    pub fn release_requests(self: &Arc<Self>) -> watch::Receiver<Vec<ReleaseRequest>> {
+        heartbeat::follow_grant(&self.incarnation, self);
+        self.asked.subscribe()
+    }
+
+    /// Its nodes say so. Those that were read before are not news.
+    pub(super) fn is_asked(&self, requests: Vec<ReleaseRequest>) {
+        self.asked.send_if_modified(|known| {
+            let before = known.len();
+            for request in requests {
+                if !known.iter().any(|known| known.id == request.id) {
+                    tracing::info!(resource = self.standing.resource, reason = request.reason, "asked to let go");
+                    known.push(request);
+                }
+            }
+            known.len() > before
+        });
+    }
+
     /// Gives the grant back: its node is deleted, and a lost reply does not leave it behind.
     /// Does nothing where it is lost or released already, so it never touches the next holder's node.
     ///
@@ -237,14 +289,14 @@ impl Grant {
     pub(crate) fn lose(&self, why: &str) {
         if self.end(Fate::Lost(why.to_owned())) {
             tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
-            self.counters.lost();
+            self.counters.iter().for_each(|counters| counters.lost());
             drop(self.delete());
         }
     }
 
     /// A write that it guarded was refused, because it stands no more.
     pub(crate) fn fenced(&self) -> Error {
-        self.counters.fenced();
+        self.counters.iter().for_each(|counters| counters.fenced());
         self.loss()
     }
 
@@ -267,7 +319,7 @@ impl Grant {
         });
         if first {
             self.incarnation.grants.remove(self);
-            self.counters.released(self.since.elapsed());
+            self.counters.iter().for_each(|counters| counters.released(self.since.elapsed()));
         }
         first
     }

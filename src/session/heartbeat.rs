@@ -14,6 +14,7 @@ use zookeeper_client as zk;
 use super::clock;
 use super::grant::Grant;
 use super::incarnation::{Incarnation, Link};
+use super::letter;
 use super::nodelay;
 use crate::error::Error;
 
@@ -143,16 +144,16 @@ async fn verify(incarnation: &Incarnation, grant: &Grant) {
 /// than a beat so cost no watch.
 fn follow_grants(incarnation: &Arc<Incarnation>) {
     for grant in incarnation.grants.all() {
-        follow_grant(incarnation, grant);
+        follow_grant(incarnation, &grant);
     }
 }
 
-/// Watches the nodes of a grant, where nobody does yet.
-pub(super) fn follow_grant(incarnation: &Arc<Incarnation>, grant: Arc<Grant>) {
+/// Watches the nodes of one grant, where nobody does yet.
+pub(super) fn follow_grant(incarnation: &Arc<Incarnation>, grant: &Arc<Grant>) {
     if grant.followed.swap(true, Ordering::AcqRel) {
         return;
     }
-    let incarnation = incarnation.clone();
+    let (incarnation, grant) = (incarnation.clone(), grant.clone());
     incarnation.clone().runtime.spawn(async move {
         let mut nodes = JoinSet::new();
         for at in 0..grant.paths().len() {
@@ -167,17 +168,28 @@ pub(super) fn follow_grant(incarnation: &Arc<Incarnation>, grant: Arc<Grant>) {
     });
 }
 
-/// Watches one node until it is gone; returns early where the watch is, to be set again at the next beat.
+/// Watches one node until it is gone, and tells the grant what is asked of it; returns early where the
+/// watch is lost with the link, to be set again at the next beat.
 async fn follow(incarnation: &Incarnation, grant: &Grant, path: &str) {
     let Ok(client) = incarnation.client() else { return };
-    match client.get_and_watch_data(path).await {
-        Ok((_, stat, watch)) if stat.czxid == grant.token() => {
-            let event = watch.changed().await;
-            if event.event_type == zk::EventType::NodeDeleted {
-                grant.gone("its node was deleted by somebody else");
-            }
+    loop {
+        let epoch = incarnation.link().epoch;
+        let (data, stat, watch) = match client.get_and_watch_data(path).await {
+            Ok(read) if read.1.czxid == grant.token() => read,
+            Ok(_) | Err(zk::Error::NoNode) => return grant.gone("its node was deleted by somebody else"),
+            Err(_) => return,
+        };
+        grant.verified_at(epoch);
+        grant.is_asked(letter::requests(&data, stat.version));
+        let restored = grant.text().and_then(|owner| letter::restored(&data, stat.version, owner));
+        if let Some(data) = restored {
+            // Where that fails somebody wrote in between, which the watch tells, or the next beat tries again.
+            let _ = client.set_data(path, &data, Some(stat.version)).await;
         }
-        Ok(_) | Err(zk::Error::NoNode) => grant.gone("its node was deleted by somebody else"),
-        Err(_) => {}
+        match watch.changed().await.event_type {
+            zk::EventType::NodeDataChanged => {}
+            zk::EventType::NodeDeleted => return grant.gone("its node was deleted by somebody else"),
+            _ => return,
+        }
     }
 }

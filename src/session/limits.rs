@@ -16,7 +16,7 @@ const SHOWN: usize = 200;
 
 /// # Errors
 /// `PayloadTooLarge`, where `path` and `bytes` bytes of data do not fit together.
-pub(super) fn check_size(attempt: &str, path: &str, bytes: usize) -> Result<()> {
+pub fn check_size(attempt: &str, path: &str, bytes: usize) -> Result<()> {
     let limit = MAX_REQUEST - OVERHEAD;
     if bytes.saturating_add(path.len()) <= limit {
         return Ok(());

@@ -13,9 +13,10 @@
 //! | `supervisor` | the next incarnation after an expiry |
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
-//! | `create`, `create_group`, `delete` | protected create of one node or several, guaranteed delete |
+//! | `create`, `create_group`, `together`, `delete` | protected create of one node or several, guaranteed delete |
 //! | `leaf` | plain ephemerals |
 //! | `create_kind` | what kinds of nodes there are |
+//! | `letter` | what a holder's node says, and is asked |
 //! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
 //! | `nodelay` | one flight stays one flight |
@@ -33,11 +34,13 @@ mod heartbeat;
 mod incarnation;
 mod leaf;
 mod lease;
+pub mod letter;
 mod limits;
 mod metrics;
 mod nodelay;
 mod state;
 mod supervisor;
+mod together;
 mod znode;
 
 pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
@@ -47,9 +50,11 @@ pub(crate) use self::delete::delete_in_background;
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::leaf::Leaf;
-pub use self::limits::MAX_REQUEST;
+pub use self::letter::ReleaseRequest;
+pub use self::limits::{MAX_REQUEST, check_size};
 pub use self::metrics::{Metrics, PathMetrics};
 pub use self::state::SessionState;
 pub use self::supervisor::Session;
+pub use self::together::{One, Together, Wanted, create_together};
 pub use self::znode::{NotWritten, Write};
 pub use zookeeper_client::{MultiWriteResult, Stat};

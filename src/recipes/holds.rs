@@ -1,0 +1,209 @@
+//! Who holds what through one handle: reentrancy, and the object that stands for one acquisition.
+//!
+//! A thread or task that holds already gets the same grant once more; the node goes with its last release.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::session::{Grant, GrantState, Release};
+
+/// Who may re-enter what is already held through the same handle: a thread, or a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holder(pub u64);
+
+/// How something is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Alone.
+    Exclusive,
+    /// With other readers.
+    Read,
+    /// Alone, in a line that readers stand in too.
+    Write,
+    /// Several locks at once.
+    All,
+}
+
+impl Mode {
+    /// What it is called in messages.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Exclusive => "lock",
+            Self::Read => "read lock",
+            Self::Write => "write lock",
+            Self::All => "multi-lock",
+        }
+    }
+}
+
+/// What a handle's holders have, by who they are and how they hold it.
+#[derive(Debug)]
+pub(super) struct Holds {
+    /// The path as the user wrote it, or the paths.
+    pub(super) name: String,
+    /// One for each lock.
+    pub(super) paths: Vec<String>,
+    /// Who we say we are.
+    pub(super) owner: String,
+    table: Mutex<HashMap<(Holder, Mode), Hold>>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    grant: Arc<Grant>,
+    depth: usize,
+}
+
+/// Something held. Dropping it does not release it: it stands until released or lost.
+#[derive(Debug)]
+pub struct Held {
+    holds: Arc<Holds>,
+    holder: Holder,
+    mode: Mode,
+    grant: Arc<Grant>,
+    released: AtomicBool,
+}
+
+impl Holds {
+    pub(super) fn new(paths: Vec<String>, owner: String) -> Arc<Self> {
+        Arc::new(Self { name: paths.join(", "), paths, owner, table: Mutex::default() })
+    }
+
+    /// Once more what `holder` has. What is lost is forgotten: its `Held` still reports the loss.
+    pub(super) fn again(self: &Arc<Self>, holder: Holder, mode: Mode) -> Option<Held> {
+        self.standing(holder, mode)?;
+        let mut table = self.lock();
+        let hold = table.get_mut(&(holder, mode))?;
+        hold.depth += 1;
+        Some(self.held(holder, mode, hold.grant.clone()))
+    }
+
+    /// The grant that `holder` has, and that stands.
+    pub(super) fn standing(&self, holder: Holder, mode: Mode) -> Option<Arc<Grant>> {
+        let mut table = self.lock();
+        let grant = table.get(&(holder, mode))?.grant.clone();
+        if grant.state() == GrantState::Lost {
+            table.remove(&(holder, mode));
+            return None;
+        }
+        Some(grant)
+    }
+
+    /// `holder` has a new grant.
+    pub(super) fn hold(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
+        self.lock().insert((holder, mode), Hold { grant: grant.clone(), depth: 1 });
+        self.held(holder, mode, grant)
+    }
+
+    /// Releases what `holder` acquired last.
+    ///
+    /// # Errors
+    /// `NotOwner` where it holds nothing.
+    pub(super) fn release(&self, holder: Holder, mode: Mode) -> Result<Release> {
+        let mut table = self.lock();
+        let hold = table.get_mut(&(holder, mode)).ok_or_else(|| {
+            Error::not_owner(format!(
+                "{} '{}': released by a thread or task that does not hold it through this handle; \
+                 acquire and release in the same one",
+                mode.what(),
+                self.name
+            ))
+        })?;
+        hold.depth -= 1;
+        if hold.depth > 0 {
+            return Ok(Release::nothing());
+        }
+        let grant = hold.grant.clone();
+        table.remove(&(holder, mode));
+        Ok(grant.release())
+    }
+
+    /// The state of what `holder` has.
+    pub(super) fn state(&self, holder: Holder, mode: Mode) -> Option<GrantState> {
+        self.lock().get(&(holder, mode)).map(|hold| hold.grant.state())
+    }
+
+    /// True where anybody has it through this handle.
+    pub(super) fn any(&self, mode: Mode) -> bool {
+        self.lock().iter().any(|((_, held), hold)| *held == mode && hold.grant.state() != GrantState::Lost)
+    }
+
+    fn held(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
+        Held { holds: self.clone(), holder, mode, grant, released: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Holder, Mode), Hold>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// What stands behind it: token, state, validity, loss.
+    #[must_use]
+    pub fn grant(&self) -> &Arc<Grant> {
+        &self.grant
+    }
+
+    /// The path as the user wrote it; of several locks, all of them.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.holds.name
+    }
+
+    /// The path of each lock.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        &self.holds.paths
+    }
+
+    /// Who holds it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.holds.owner
+    }
+
+    /// How it is held.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Gives back this acquisition; the node goes with the outermost. Of a lost lock it is a no-op.
+    ///
+    /// # Cancel safety
+    /// The deletion is queued here and seen through in the background; awaiting it is optional.
+    ///
+    /// # Errors
+    /// `NotOwner` where this very acquisition was released before.
+    pub fn release(&self) -> Result<Release> {
+        if self.released.swap(true, Ordering::AcqRel) {
+            return Err(Error::not_owner(format!(
+                "{} '{}': this acquisition was released before; release each once",
+                self.mode.what(),
+                self.name()
+            )));
+        }
+        let mut table = self.holds.lock();
+        match table.get_mut(&(self.holder, self.mode)) {
+            Some(hold) if Arc::ptr_eq(&hold.grant, &self.grant) => {
+                hold.depth -= 1;
+                if hold.depth > 0 {
+                    return Ok(Release::nothing());
+                }
+                table.remove(&(self.holder, self.mode));
+                Ok(self.grant.release())
+            }
+            // Lost, and the handle may hold a newer grant that is not ours to give back.
+            _ => Ok(self.grant.release()),
+        }
+    }
+
+    /// True once this acquisition was released.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.released.load(Ordering::Acquire)
+    }
+}

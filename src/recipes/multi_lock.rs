@@ -1,0 +1,241 @@
+//! Several locks as one: all or none, and no deadlock.
+//!
+//! Znodes: `<path>/_c_<guid>-lock-<sequence>` below every path, the names of [`Lock`](super::Lock) and Curator's
+//! `InterProcessMutex`, which it excludes on each path. All are made in one step, so two multi-locks that share
+//! paths have the same order in each of them, whatever order they were named in: nobody waits for who waits
+//! for it. It holds when all its nodes are first. An uncontended acquire is one round trip.
+//!
+//! Guarantees: as [`Lock`](super::Lock). All nodes have one creation zxid, the token. Where one is lost all
+//! are, and a lost reply, a timeout or a cancel leaves none.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::contenders::{self, Contender};
+use super::holds::{Held, Holder, Holds, Mode};
+use super::lock::{LINE, who_holds};
+use super::place::Place;
+use super::revocation;
+use super::turn::{Turn, line};
+use crate::error::{Error, Result};
+use crate::path::child;
+use crate::retry::Deadline;
+use crate::session::{
+    Grant, GrantState, Incarnation, Release, Session, Standing, Together, Wanted, create_together, list_again,
+};
+
+/// A handle on the locks at several paths. Clones are one contender.
+#[derive(Clone, Debug)]
+pub struct MultiLock {
+    session: Session,
+    places: Arc<[Place]>,
+    holds: Arc<Holds>,
+}
+
+impl MultiLock {
+    /// A handle on the locks at `paths`, each of which counts once; `owner` is what the others see.
+    ///
+    /// # Errors
+    /// `Config` where there is no path; `InvalidPath`.
+    pub fn new(session: &Session, paths: &[String], owner: Option<String>) -> Result<Self> {
+        let mut places: Vec<Place> = Vec::with_capacity(paths.len());
+        for path in paths {
+            let place = Place::new(session, "lock", path)?;
+            if !places.iter().any(|known| known.path == place.path) {
+                places.push(place);
+            }
+        }
+        if places.is_empty() {
+            return Err(Error::config("multi-lock: no path was given; name the paths to lock together"));
+        }
+        let names = places.iter().map(|place| place.name.clone()).collect();
+        let holds = Holds::new(names, owner.unwrap_or_else(|| session.config().owner.clone()));
+        Ok(Self { session: session.clone(), places: places.into(), holds })
+    }
+
+    /// The paths as the user wrote them, each once.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        &self.holds.paths
+    }
+
+    /// Who we say we are.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.holds.owner
+    }
+
+    /// Waits for all the locks; a `holder` that has them already gets them once more.
+    ///
+    /// `timeout` is the total over everything, reconnects included: zero tries once, `None` waits for ever.
+    ///
+    /// # Cancel safety
+    /// A wait that is dropped leaves no node and no watch.
+    ///
+    /// # Errors
+    /// `AcquireTimeout`, naming who holds each; `Closed`, `AuthFailed`, `NotAuthorized`.
+    pub async fn acquire(&self, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return match self.try_acquire(holder).await? {
+                Some(held) => Ok(held),
+                None => Err(self.timed_out(timeout).await),
+            };
+        }
+        if let Some(held) = self.holds.again(holder, Mode::All) {
+            return Ok(held);
+        }
+        match Deadline::after(timeout).bound(self.contend(true)).await {
+            Some(Ok(Some(grant))) => Ok(self.holds.hold(holder, Mode::All, grant)),
+            Some(Err(error)) => Err(error),
+            // `contend(true)` only leaves the lines at their fronts.
+            Some(Ok(None)) | None => Err(self.timed_out(timeout).await),
+        }
+    }
+
+    /// Takes all the locks if nobody has any, else `None`.
+    ///
+    /// # Cancel safety
+    /// Dropped, it leaves no node.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where no server answers; `Closed`, `AuthFailed`, `NotAuthorized`.
+    pub async fn try_acquire(&self, holder: Holder) -> Result<Option<Held>> {
+        if let Some(held) = self.holds.again(holder, Mode::All) {
+            return Ok(Some(held));
+        }
+        Ok(self.contend(false).await?.map(|grant| self.holds.hold(holder, Mode::All, grant)))
+    }
+
+    /// Releases what `holder` acquired last.
+    ///
+    /// # Errors
+    /// `NotOwner` where it holds nothing.
+    pub fn release(&self, holder: Holder) -> Result<Release> {
+        self.holds.release(holder, Mode::All)
+    }
+
+    /// Everybody in line for each path, the holder first, in the order of [`MultiLock::paths`].
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn contenders(&self) -> Result<Vec<(String, Vec<Contender>)>> {
+        let incarnation = self.session.live().await?;
+        let mut lines = Vec::with_capacity(self.places.len());
+        for place in self.places.iter() {
+            lines.push((place.name.clone(), contenders::contenders(&incarnation, &place.path, LINE).await?));
+        }
+        Ok(lines)
+    }
+
+    /// Asks whoever holds any of the paths to let go, and says who that is; see [`revocation`].
+    ///
+    /// # Errors
+    /// `NotAuthorized` where a holder's ACL forbids it; `ConnectionLost` where the ensemble stays away.
+    pub async fn request_release(&self, reason: &str) -> Result<Vec<Contender>> {
+        revocation::request_release(&self.all(), LINE, reason).await
+    }
+
+    /// Takes what the holder with this token holds of the paths, by force; see [`revocation`].
+    ///
+    /// # Errors
+    /// `NotOwner`, saying who holds them, where it holds none; `NotAuthorized`; `ConnectionLost`.
+    pub async fn break_hold(&self, token: i64) -> Result<Contender> {
+        revocation::break_hold(&self.all(), LINE, Mode::All.what(), token).await
+    }
+
+    /// The state of what `holder` holds, or `None`.
+    #[must_use]
+    pub fn state(&self, holder: Holder) -> Option<GrantState> {
+        self.holds.state(holder, Mode::All)
+    }
+
+    /// True where any thread or task holds them through this handle.
+    #[must_use]
+    pub fn held_here(&self) -> bool {
+        self.holds.any(Mode::All)
+    }
+
+    fn all(&self) -> Vec<&Place> {
+        self.places.iter().collect()
+    }
+
+    async fn contend(&self, wait: bool) -> Result<Option<Arc<Grant>>> {
+        let asked = Instant::now();
+        contenders::again(&self.session, wait, |incarnation| async move { self.enter(&incarnation, wait, asked).await })
+            .await
+    }
+
+    /// Joins every line and waits for the front of all. Without `wait` it leaves again where somebody is before us.
+    async fn enter(&self, incarnation: &Arc<Incarnation>, wait: bool, asked: Instant) -> Result<Option<Arc<Grant>>> {
+        let parents: Vec<String> = self.places.iter().map(|place| place.path.clone()).collect();
+        let data = self.owner().as_bytes();
+        let wanted = Wanted { parents: &parents, marker: LINE.marker, number: None, data, beside: None };
+        let mut made = create_together(incarnation, wanted).await?;
+        let client = incarnation.client()?;
+        loop {
+            let mut before = Vec::new();
+            for (one, parent) in made.nodes.iter().zip(&parents) {
+                let line = line(&one.siblings, LINE.markers);
+                let line = contenders::ordered(incarnation, &client, parent, line).await?;
+                match (LINE.rule)(&line, &one.name) {
+                    Turn::In => {}
+                    Turn::Watch(name) => before.push(child(parent, &name)),
+                    Turn::Gone => {
+                        let gone = format!("multi-lock '{}': our node in a line was deleted", self.holds.name);
+                        return Err(Error::session_expired(gone));
+                    }
+                }
+            }
+            if before.is_empty() {
+                return self.granted(incarnation, made, asked).map(Some);
+            }
+            if !wait {
+                return Ok(None);
+            }
+            // All of them must go, in whatever order.
+            for path in &before {
+                contenders::gone(incarnation, &client, path).await?;
+            }
+            made.epoch = incarnation.link().epoch;
+            // Also those where we are first already: our node may have been deleted there meanwhile.
+            for (one, parent) in made.nodes.iter_mut().zip(&parents) {
+                one.siblings = list_again(incarnation, &client, parent).await?;
+            }
+        }
+    }
+
+    fn granted(&self, incarnation: &Arc<Incarnation>, made: Together, asked: Instant) -> Result<Arc<Grant>> {
+        let paths = made.nodes.iter().zip(self.places.iter()).map(|(one, place)| child(&place.path, &one.name));
+        let standing = Standing {
+            kind: LINE.grant,
+            resource: self.holds.name.clone(),
+            paths: paths.collect(),
+            token: made.czxid,
+            epoch: made.epoch,
+            asked,
+        };
+        made.nodes.into_iter().for_each(|one| one.attempt.keep());
+        let grant = Grant::of_all(incarnation, standing, self.paths());
+        grant.made_with(self.owner().as_bytes());
+        // A lease that ran out while we waited lets nobody in; the nodes go with the grant.
+        grant.check().map_err(|why| Error::session_expired(why.to_string()))?;
+        Ok(grant)
+    }
+
+    async fn timed_out(&self, timeout: Option<Duration>) -> Error {
+        let mut found = Vec::new();
+        let end = Deadline::after(Some(Duration::from_millis(50)));
+        for place in self.places.iter() {
+            // A few are enough to know what to do; a dead link says so at the first.
+            match end.bound(who_holds(place, LINE)).await {
+                Some(words) => found.push(format!("'{}' is {words}", place.name)),
+                None => break,
+            }
+        }
+        let after = timeout.unwrap_or_default();
+        let (name, found) = (&self.holds.name, found.join(", "));
+        Error::acquire_timeout(format!(
+            "multi-lock '{name}': not acquired within {after:?}: {found}; wait longer, or ask the holders to let go"
+        ))
+    }
+}

@@ -12,6 +12,6 @@ def coordinator(settings: dict[str, Any]) -> Coordinator:
     return Coordinator(**settings)
 
 
-def handle(settings: dict[str, Any], factory: str, path: str, keywords: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return what the coordinator's method `factory` makes, on a coordinator that connects on first use."""
+def handle(settings: dict[str, Any], factory: str, path: str | list[str], keywords: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return what the coordinator's method `factory` makes of the path, on a coordinator that connects on first use."""
     return getattr(coordinator(settings), factory)(path, **keywords)

@@ -12,7 +12,7 @@ use super::candidate::{Candidate, Tally};
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::Rebuild;
-use super::lock::state_name;
+use super::held::state_name;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::term::Term;

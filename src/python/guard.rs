@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::lock::Held;
+use super::held::Held;
 use super::permits::Permits;
 use super::queue_item::QueueItem;
 use super::term::Term;
@@ -13,7 +13,7 @@ use crate::session::Grant;
 /// Something held.
 #[derive(FromPyObject)]
 pub(super) enum Guard<'py> {
-    /// A lock.
+    /// A lock, or several.
     Lock(Bound<'py, Held>),
     /// Permits of a semaphore.
     Permits(Bound<'py, Permits>),

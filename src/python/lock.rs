@@ -1,58 +1,120 @@
-//! Locks.
+//! Locks, alone or as a side of a read/write lock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
-use super::arrival::Arrival;
 use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
-use super::callbacks;
 use super::contender::Contender;
 use super::coordinator::Coordinator;
 use super::errors::raise;
-use super::handle::Rebuild;
-use super::runtime::{block_on, core};
+use super::handle::Handle;
+use super::held::{Held, side, state_name};
+use super::read_write_lock::ReadWriteLock;
+use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use crate::error::{Error, Result};
-use crate::recipes::{self, Holder};
+use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
 
-/// A handle on the lock at one path; `Coordinator.lock` makes them.
+/// A handle on the lock at one path; `Coordinator.lock` makes them, and the sides of a `ReadWriteLock`.
 ///
 /// Reentrant per thread, and per task under asyncio. Two handles on one path are two contenders.
 /// It pickles as configuration and connects where it is used.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct Lock {
-    handle: Handle,
+    source: Source,
     timeout: Option<Duration>,
+    /// What it is a side of: the two must stay one pair in a pickle.
+    pair: Option<Py<ReadWriteLock>>,
 }
 
-/// What a lock is made from: who we say we are.
-type Handle = super::handle::Handle<recipes::Lock, Option<String>>;
+/// Where the recipe comes from; both are made from who we say we are.
+#[derive(Clone)]
+pub(super) enum Source {
+    Alone(Handle<recipes::Lock, Option<String>>),
+    Read(Handle<recipes::ReadWriteLock, Option<String>>),
+    Write(Handle<recipes::ReadWriteLock, Option<String>>),
+}
 
-async fn acquire(handle: Handle, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
-    let (lock, left) = handle.recipe_within("lock", timeout).await?;
+impl Source {
+    fn path(&self) -> &str {
+        match self {
+            Self::Alone(handle) => handle.path(),
+            Self::Read(handle) | Self::Write(handle) => handle.path(),
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Alone(_) => Mode::Exclusive,
+            Self::Read(_) => Mode::Read,
+            Self::Write(_) => Mode::Write,
+        }
+    }
+
+    fn existing(&self) -> Option<&recipes::Lock> {
+        match self {
+            Self::Alone(handle) => handle.existing(),
+            Self::Read(handle) => handle.existing().map(recipes::ReadWriteLock::read),
+            Self::Write(handle) => handle.existing().map(recipes::ReadWriteLock::write),
+        }
+    }
+
+    async fn recipe(&self) -> Result<&recipes::Lock> {
+        match self {
+            Self::Alone(handle) => handle.recipe().await,
+            Self::Read(handle) => Ok(handle.recipe().await?.read()),
+            Self::Write(handle) => Ok(handle.recipe().await?.write()),
+        }
+    }
+
+    async fn recipe_within(&self, timeout: Option<Duration>) -> Result<(&recipes::Lock, Option<Duration>)> {
+        let what = self.mode().what();
+        match self {
+            Self::Alone(handle) => handle.recipe_within(what, timeout).await,
+            Self::Read(handle) => handle.recipe_within(what, timeout).await.map(|(lock, left)| (lock.read(), left)),
+            Self::Write(handle) => handle.recipe_within(what, timeout).await.map(|(lock, left)| (lock.write(), left)),
+        }
+    }
+}
+
+impl Lock {
+    /// One side of a pair.
+    pub(super) fn side(source: Source, timeout: Option<Duration>, pair: Py<ReadWriteLock>) -> Self {
+        Self { source, timeout, pair: Some(pair) }
+    }
+}
+
+async fn acquire(source: Source, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+    let (lock, left) = source.recipe_within(timeout).await?;
     Ok(Held::new(lock.acquire(holder, left).await?))
 }
 
-async fn try_acquire(handle: Handle, holder: Holder) -> Result<Option<Held>> {
-    Ok(handle.recipe().await?.try_acquire(holder).await?.map(Held::new))
+async fn try_acquire(source: Source, holder: Holder) -> Result<Option<Held>> {
+    Ok(source.recipe().await?.try_acquire(holder).await?.map(Held::new))
 }
 
-async fn release(handle: Handle, holder: Holder) -> Result<Nothing> {
-    match handle.recipe().await?.release(holder) {
+async fn release(source: Source, holder: Holder) -> Result<Nothing> {
+    match source.recipe().await?.release(holder) {
         // The body of a `with` may have released it already.
         Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
         Err(error) => Err(error),
     }
 }
 
-async fn contenders(handle: Handle) -> Result<Vec<Contender>> {
-    Ok(handle.recipe().await?.contenders().await?.into_iter().map(Contender::from).collect())
+async fn contenders(source: Source) -> Result<Vec<Contender>> {
+    Ok(source.recipe().await?.contenders().await?.into_iter().map(Contender::from).collect())
+}
+
+async fn request_release(source: Source, reason: String) -> Result<Vec<Contender>> {
+    Ok(source.recipe().await?.request_release(&reason).await?.into_iter().map(Contender::from).collect())
+}
+
+async fn break_hold(source: Source, token: i64) -> Result<Contender> {
+    Ok(source.recipe().await?.break_hold(token).await?.into())
 }
 
 #[pymethods]
@@ -69,7 +131,7 @@ impl Coordinator {
         let open =
             |session: &Session, path: &str, owner: &Option<String>| recipes::Lock::new(session, path, owner.clone());
         let handle = Handle::new(self.link().clone(), path, owner, open).map_err(|error| raise(py, &error))?;
-        Ok(Lock { handle, timeout })
+        Ok(Lock { source: Source::Alone(handle), timeout, pair: None })
     }
 }
 
@@ -78,7 +140,7 @@ impl Lock {
     /// The path, as it was given.
     #[getter]
     fn path(&self) -> &str {
-        self.handle.path()
+        self.source.path()
     }
 
     /// Waits for the lock.
@@ -92,18 +154,19 @@ impl Lock {
     ///
     /// Raises:
     ///     AcquireTimeout: It took longer; the message names the holder.
+    ///     WouldDeadlock: A holder of the read lock asks for the write lock of the same pair.
     ///     Closed: The coordinator was closed meanwhile.
     #[pyo3(signature = (timeout=None))]
     fn acquire(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Held> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
-        block_on(py, acquire(self.handle.clone(), task::thread(), timeout)).map(Held::arrived)
+        block_on(py, acquire(self.source.clone(), task::thread(), timeout)).map(Held::arrived)
     }
 
     /// As `acquire`, to be awaited. Cancelling leaves nothing behind.
     #[pyo3(signature = (timeout=None))]
     fn acquire_async<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Awaitable<'py, Held>> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
-        awaitable_grant(py, acquire(self.handle.clone(), task::task(py)?, timeout))
+        awaitable_grant(py, acquire(self.source.clone(), task::task(py)?, timeout))
     }
 
     /// Takes the lock if nobody has it.
@@ -111,26 +174,69 @@ impl Lock {
     /// Returns:
     ///     The held lock, or None when somebody else has it.
     fn try_acquire(&self, py: Python<'_>) -> PyResult<Option<Held>> {
-        Ok(block_on(py, try_acquire(self.handle.clone(), task::thread()))?.map(Held::arrived))
+        Ok(block_on(py, try_acquire(self.source.clone(), task::thread()))?.map(Held::arrived))
     }
 
     /// As `try_acquire`, to be awaited.
     fn try_acquire_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Option<Held>>> {
-        awaitable_grant(py, try_acquire(self.handle.clone(), task::task(py)?))
+        awaitable_grant(py, try_acquire(self.source.clone(), task::task(py)?))
     }
 
-    /// Everybody in line: the holder first, then who waits, in order of arrival.
+    /// Everybody in line: the holder first, then who waits, in order of arrival. Readers that share have position 0.
     fn contenders(&self, py: Python<'_>) -> PyResult<Vec<Contender>> {
-        block_on(py, contenders(self.handle.clone()))
+        block_on(py, contenders(self.source.clone()))
     }
 
     /// As `contenders`, to be awaited.
     fn contenders_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Vec<Contender>>> {
-        awaitable(py, contenders(self.handle.clone()))
+        awaitable(py, contenders(self.source.clone()))
+    }
+
+    /// Asks whoever holds the lock now to let go: its `on_release_requested` is called with the reason.
+    ///
+    /// A Curator holder is told as Curator's `Revoker` tells it, without the reason.
+    ///
+    /// Returns:
+    ///     Who was asked: nobody where the lock is free, all readers where they share it.
+    ///
+    /// Raises:
+    ///     NotAuthorized: The holder's ACL forbids it.
+    #[pyo3(signature = (reason=String::new()))]
+    fn request_release(&self, py: Python<'_>, reason: String) -> PyResult<Vec<Contender>> {
+        block_on(py, request_release(self.source.clone(), reason))
+    }
+
+    /// As `request_release`, to be awaited.
+    #[pyo3(signature = (reason=String::new()))]
+    fn request_release_async<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Awaitable<'py, Vec<Contender>>> {
+        awaitable(py, request_release(self.source.clone(), reason))
+    }
+
+    /// Takes the lock from its holder by force: the next in line is let in. Acquire to be in line yourself.
+    ///
+    /// The old holder's guarded writes are refused from now on, and it learns LOST. What it does without a
+    /// guard until then is not prevented: ask with `request_release` first.
+    ///
+    /// Args:
+    ///     token: The holder's, as `contenders` shows it. Nobody else is touched.
+    ///
+    /// Returns:
+    ///     Who held it.
+    ///
+    /// Raises:
+    ///     NotOwner: The token is not the holder's; the message names who holds it now.
+    ///     NotAuthorized: The ACL forbids it.
+    fn break_(&self, py: Python<'_>, token: i64) -> PyResult<Contender> {
+        block_on(py, break_hold(self.source.clone(), token))
+    }
+
+    /// As `break_`, to be awaited.
+    fn break_async<'py>(&self, py: Python<'py>, token: i64) -> PyResult<Awaitable<'py, Contender>> {
+        awaitable(py, break_hold(self.source.clone(), token))
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Held> {
-        block_on(py, acquire(self.handle.clone(), task::thread(), self.timeout)).map(Held::arrived)
+        block_on(py, acquire(self.source.clone(), task::thread(), self.timeout)).map(Held::arrived)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -141,11 +247,11 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
-        block_on(py, release(self.handle.clone(), task::thread()))
+        block_on(py, release(self.source.clone(), task::thread()))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Held>> {
-        awaitable_grant(py, acquire(self.handle.clone(), task::task(py)?, self.timeout))
+        awaitable_grant(py, acquire(self.source.clone(), task::task(py)?, self.timeout))
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -156,195 +262,40 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, release(self.handle.clone(), task::task(py)?))
+        awaitable(py, release(self.source.clone(), task::task(py)?))
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {
-        let keywords = PyDict::new(py);
-        keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
-        keywords.set_item("owner", self.handle.settings())?;
-        self.handle.reduce(py, "lock", keywords)
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let side = match &self.source {
+            Source::Alone(handle) => return alone(py, handle, self.timeout),
+            Source::Read(_) => "read",
+            Source::Write(_) => "write",
+        };
+        (py.import("operator")?.call_method1("methodcaller", (side,))?, (&self.pair,)).into_pyobject(py)
     }
 
-    fn __repr__(&self) -> String {
-        let held = self.handle.existing().and_then(|lock| lock.state(task::thread()));
-        let state = held.map_or("not held by this thread", state_name);
-        format!("<Lock '{}' {state}>", self.handle.path())
-    }
-}
-
-/// A held lock: what `acquire` returns and `with` binds.
-///
-/// Its state comes from the lease clock: it needs no network and is never late.
-#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
-pub(super) struct Held {
-    held: recipes::Held,
-    arrival: Arrival,
-}
-
-impl Held {
-    fn new(held: recipes::Held) -> Self {
-        Self { held, arrival: Arrival::default() }
-    }
-
-    fn arrived(self) -> Self {
-        self.arrival.arrive();
-        self
-    }
-
-    pub(super) fn grant(&self) -> &Arc<crate::session::Grant> {
-        self.held.grant()
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let me = task::task(py)?;
+        let state = match self.source.existing() {
+            Some(lock) => match lock.state(me) {
+                Some(state) => format!("{} owner='{}'", state_name(state), lock.owner()),
+                None if lock.held_here() => format!("held by another thread or task owner='{}'", lock.owner()),
+                None => "not held by this thread".to_owned(),
+            },
+            None => "not held by this thread".to_owned(),
+        };
+        Ok(format!("<Lock '{}'{} {state}>", self.source.path(), side(self.source.mode())))
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.arrival.pending() {
-            drop(self.held.release());
-        }
-    }
-}
-
-#[pymethods]
-impl Held {
-    /// The fencing token: it grows with every holder of this path.
-    #[getter]
-    fn token(&self) -> i64 {
-        self.grant().token()
-    }
-
-    /// "HELD" (connected, in the lease), "AT_RISK" (in the lease, but nobody can confirm it), "LOST" (for good).
-    #[getter]
-    fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        here(py)?;
-        Ok(state_name(self.grant().state()))
-    }
-
-    /// Who holds it, as the others see it.
-    #[getter]
-    fn owner(&self) -> &str {
-        self.held.owner()
-    }
-
-    /// The lock's path, as it was given.
-    #[getter]
-    fn path(&self) -> &str {
-        self.held.name()
-    }
-
-    /// Seconds for which the lock is provably ours from now on; 0.0 once it is lost or released.
-    fn valid_for(&self, py: Python<'_>) -> PyResult<f64> {
-        here(py)?;
-        Ok(self.grant().valid_for().as_secs_f64())
-    }
-
-    /// Returns if the lock is provably ours now.
-    ///
-    /// Raises:
-    ///     LockLost: It is not, and will not be again.
-    fn check(&self, py: Python<'_>) -> PyResult<()> {
-        here(py)?;
-        self.grant().check().map_err(|error| raise(py, &error))
-    }
-
-    /// Calls `callback(error)` with the `LockLost` once the lock is lost; at once, where it is already.
-    ///
-    /// It runs on a thread of its own. It is not called for a lock that is released.
-    fn on_lost(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
-        let grant = self.grant().clone();
-        callbacks::run(py, callback, |callback| async move {
-            if let Some(error) = grant.lost().await {
-                callback.call(move |py| Ok(raise(py, &error).into_value(py).into_any())).await;
-            }
-        })
-    }
-
-    /// Gives the lock back. Of a lost lock it is a no-op: the next holder's node is never touched.
-    ///
-    /// Args:
-    ///     wait: Return only when the node is gone. Without it the request is on its way, and is
-    ///         repeated in the background should the reply be lost.
-    ///
-    /// Raises:
-    ///     NotOwner: This acquisition was released before.
-    #[pyo3(signature = (wait=false))]
-    fn release(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
-        here(py)?;
-        let release = self.held.release().map_err(|error| raise(py, &error))?;
-        if !wait {
-            return Ok(());
-        }
-        block_on(py, async {
-            release.done().await;
-            Ok(())
-        })
-    }
-
-    /// As `release`, to be awaited.
-    #[pyo3(signature = (wait=false))]
-    fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
-        here(py)?;
-        let release = self.held.release().map_err(|error| raise(py, &error))?;
-        awaitable(py, async move {
-            if wait {
-                release.done().await;
-            }
-            Ok(Nothing)
-        })
-    }
-
-    /// The caller has it now.
-    fn _arrive(&self) {
-        self.arrival.arrive();
-    }
-
-    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
-    fn __exit__(
-        &self,
-        py: Python<'_>,
-        _kind: Option<Bound<'_, PyAny>>,
-        _error: Option<Bound<'_, PyAny>>,
-        _trace: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        if self.held.is_released() { Ok(()) } else { self.release(py, false) }
-    }
-
-    fn __reduce__(&self) -> PyResult<String> {
-        Err(PyTypeError::new_err(format!(
-            "a held lock ('{}') belongs to the session that acquired it and does not pickle; \
-             send its token, or the lock handle, and acquire there",
-            self.held.name()
-        )))
-    }
-
-    fn __repr__(&self) -> String {
-        let grant = self.grant();
-        let state = if grant.released() { "RELEASED" } else { state_name(grant.state()) };
-        let valid = grant.valid_for().as_secs_f64();
-        format!(
-            "<Held '{}' {state} token={} owner='{}' valid_for={valid:.1}s>",
-            self.held.name(),
-            grant.token(),
-            self.owner()
-        )
-    }
-}
-
-/// # Errors
-/// `ForkedProcessError`, where the session belongs to the parent.
-pub(super) fn here(py: Python<'_>) -> PyResult<()> {
-    core().map(drop).map_err(|error| raise(py, &error))
-}
-
-pub(super) fn state_name(state: crate::session::GrantState) -> &'static str {
-    use crate::session::GrantState;
-    match state {
-        GrantState::Held => "HELD",
-        GrantState::AtRisk => "AT_RISK",
-        GrantState::Lost => "LOST",
-    }
+/// How pickle makes an equal lock that is nobody's side.
+fn alone<'py>(
+    py: Python<'py>,
+    handle: &Handle<recipes::Lock, Option<String>>,
+    timeout: Option<Duration>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let keywords = PyDict::new(py);
+    keywords.set_item("timeout", timeout.map(|timeout| timeout.as_secs_f64()))?;
+    keywords.set_item("owner", handle.settings())?;
+    handle.reduce(py, "lock", keywords)?.into_pyobject(py)
 }

@@ -19,16 +19,19 @@ mod election;
 mod errors;
 mod guard;
 mod handle;
+mod held;
 mod history;
 mod link;
 mod lock;
 mod log;
 mod metrics;
 mod multi;
+mod multi_lock;
 mod permits;
 mod queue;
 mod queue_item;
 mod queue_listing;
+mod read_write_lock;
 mod runtime;
 mod seconds;
 mod secret;
@@ -63,13 +66,17 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::election::{Election, Observer};
     #[pymodule_export]
+    use super::held::Held;
+    #[pymodule_export]
     use super::history::{Chain, final_name};
     #[pymodule_export]
-    use super::lock::{Held, Lock};
+    use super::lock::Lock;
     #[pymodule_export]
     use super::metrics::PathMetrics;
     #[pymodule_export]
     use super::multi::Batch;
+    #[pymodule_export]
+    use super::multi_lock::MultiLock;
     #[pymodule_export]
     use super::permits::{PermitHolder, Permits};
     #[pymodule_export]
@@ -78,6 +85,8 @@ mod _sparkeeper {
     use super::queue_item::QueueItem;
     #[pymodule_export]
     use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
+    #[pymodule_export]
+    use super::read_write_lock::ReadWriteLock;
     #[pymodule_export]
     use super::secret::Credential;
     #[pymodule_export]

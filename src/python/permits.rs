@@ -9,7 +9,7 @@ use super::arrival::Arrival;
 use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::callbacks;
 use super::errors::raise;
-use super::lock::{here, state_name};
+use super::held::{here, state_name};
 use super::runtime::block_on;
 use crate::recipes;
 use crate::session::Grant;

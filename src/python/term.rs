@@ -11,7 +11,7 @@ use super::arrival::Arrival;
 use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::callbacks;
 use super::errors::raise;
-use super::lock::{here, state_name};
+use super::held::{here, state_name};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use crate::error::Result;

@@ -18,11 +18,29 @@ use super::place::Place;
 use super::revocation;
 use super::turn::{Turn, line};
 use crate::error::{Error, Result};
-use crate::path::child;
+use crate::path::{Namespace, child};
 use crate::retry::Deadline;
 use crate::session::{
     Grant, GrantState, Incarnation, Release, Session, Standing, Together, Wanted, create_together, list_again,
 };
+
+/// The paths, each once, in the order they were given.
+///
+/// # Errors
+/// `Config` where there is none; `InvalidPath`.
+pub(crate) fn distinct(prefix: &Namespace, paths: &[String]) -> Result<Vec<String>> {
+    let mut found: Vec<(String, String)> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let absolute = prefix.absolute(path)?;
+        if !found.iter().any(|(known, _)| *known == absolute) {
+            found.push((absolute, path.clone()));
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::config("multi-lock: no path was given; name the paths to lock together"));
+    }
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
 
 /// A handle on the locks at several paths. Clones are one contender.
 #[derive(Clone, Debug)]
@@ -38,19 +56,10 @@ impl MultiLock {
     /// # Errors
     /// `Config` where there is no path; `InvalidPath`.
     pub fn new(session: &Session, paths: &[String], owner: Option<String>) -> Result<Self> {
-        let mut places: Vec<Place> = Vec::with_capacity(paths.len());
-        for path in paths {
-            let place = Place::new(session, "lock", path)?;
-            if !places.iter().any(|known| known.path == place.path) {
-                places.push(place);
-            }
-        }
-        if places.is_empty() {
-            return Err(Error::config("multi-lock: no path was given; name the paths to lock together"));
-        }
-        let names = places.iter().map(|place| place.name.clone()).collect();
-        let holds = Holds::new(names, owner.unwrap_or_else(|| session.config().owner.clone()));
-        Ok(Self { session: session.clone(), places: places.into(), holds })
+        let paths = distinct(&session.config().prefix()?, paths)?;
+        let places = paths.iter().map(|path| Place::new(session, "lock", path)).collect::<Result<_>>()?;
+        let holds = Holds::new(paths, owner.unwrap_or_else(|| session.config().owner.clone()));
+        Ok(Self { session: session.clone(), places, holds })
     }
 
     /// The paths as the user wrote them, each once.

@@ -244,6 +244,22 @@ impl Grant {
         self.asked.subscribe()
     }
 
+    /// The request after the `heard` first ones; `None` once the grant stands no more.
+    ///
+    /// # Cancel safety
+    /// Nothing is missed.
+    pub async fn next_request(
+        &self,
+        requests: &mut watch::Receiver<Vec<ReleaseRequest>>,
+        heard: usize,
+    ) -> Option<ReleaseRequest> {
+        tokio::select! {
+            biased;
+            known = requests.wait_for(|known| known.len() > heard) => known.ok()?.get(heard).cloned(),
+            () = self.over() => None,
+        }
+    }
+
     /// Its nodes say so. Those that were read before are not news.
     pub(super) fn is_asked(&self, requests: Vec<ReleaseRequest>) {
         self.asked.send_if_modified(|known| {

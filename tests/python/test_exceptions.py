@@ -34,6 +34,7 @@ _PARENTS = {
     "ConfigError": ValueError,
     "Unsupported": NotImplementedError,
     "NotOwner": RuntimeError,
+    "WouldDeadlock": RuntimeError,
     "Closed": RuntimeError,
     "ForkedProcessError": RuntimeError,
 }

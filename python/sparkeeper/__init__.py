@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sparkeeper import exceptions
 from sparkeeper._sparkeeper import (
+    Barrier,
     Batch,
     Cache,
     CacheEvent,
@@ -12,6 +13,7 @@ from sparkeeper._sparkeeper import (
     Candidate,
     Contender,
     DeadLetter,
+    DoubleBarrier,
     Held,
     Lock,
     MultiLock,
@@ -35,6 +37,7 @@ from sparkeeper.election import Election
 from sparkeeper.tls import Tls
 
 __all__ = [
+    "Barrier",
     "Batch",
     "Cache",
     "CacheEvent",
@@ -46,6 +49,7 @@ __all__ = [
     "Contender",
     "Coordinator",
     "DeadLetter",
+    "DoubleBarrier",
     "Election",
     "Held",
     "Lock",

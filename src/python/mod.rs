@@ -8,6 +8,8 @@ mod arrival;
 mod assign;
 mod attempt;
 mod awaitable;
+mod barrier;
+mod barrier_double;
 mod cache;
 mod cache_events;
 mod callbacks;
@@ -51,6 +53,10 @@ mod _sparkeeper {
     use super::assign::{Certificate, assign_weighted, placement_keys};
     #[pymodule_export]
     use super::attempt::Attempt;
+    #[pymodule_export]
+    use super::barrier::Barrier;
+    #[pymodule_export]
+    use super::barrier_double::DoubleBarrier;
     #[pymodule_export]
     use super::cache::{Cache, CacheSnapshot};
     #[pymodule_export]

@@ -2,9 +2,12 @@
 //! session below, and [`contenders`], the line that locks (and later semaphores and elections) wait in.
 
 pub mod ballot;
+pub mod barrier;
 pub mod cache;
 mod candidates;
 pub mod contenders;
+pub mod double_barrier;
+mod double_barrier_round;
 pub mod election;
 mod election_observer;
 mod election_round;
@@ -25,7 +28,9 @@ mod semaphore_turn;
 pub mod turn;
 pub mod versioned;
 
+pub use self::barrier::Barrier;
 pub use self::contenders::Contender;
+pub use self::double_barrier::DoubleBarrier;
 pub use self::election::{Candidate, Candidature, Election, Observer, Score, Term};
 pub use self::holds::{Held, Holder, Mode};
 pub use self::lock::Lock;

@@ -1,0 +1,167 @@
+//! A barrier: while it is closed, everybody who waits at it waits.
+//!
+//! Znodes: the node at `<path>` is the closed barrier; `close` makes it (persistent, its data is who
+//! closed it), `open` deletes it. As Curator's `DistributedBarrier`, it belongs to nobody: it stays closed when who
+//! closed it dies.
+//!
+//! After a lost connection or an expiry a wait goes on: the server tells what happened meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zookeeper_client as zk;
+
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::path::parent;
+use crate::retry::Deadline;
+use crate::session::{Incarnation, Session, make_parents};
+
+/// How long a timed-out wait may still ask who closed it.
+const WHO_CLOSED: Duration = Duration::from_millis(50);
+
+/// A handle on the barrier at one path.
+#[derive(Clone, Debug)]
+pub struct Barrier {
+    place: Place,
+}
+
+impl Barrier {
+    /// A handle on the barrier at `path`.
+    ///
+    /// # Errors
+    /// `InvalidPath`; the root is none either.
+    pub fn new(session: &Session, path: &str) -> Result<Self> {
+        Ok(Self { place: Place::new(session, "barrier", path)? })
+    }
+
+    /// Closes it. True where it was open; closing a closed barrier changes nothing.
+    ///
+    /// # Cancel safety
+    /// What was sent takes effect all the same.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`.
+    pub async fn close(&self) -> Result<bool> {
+        let Place { path, session, .. } = &self.place;
+        let mut doubt = false;
+        loop {
+            let incarnation = session.live().await?;
+            let client = incarnation.client()?;
+            let owner = &session.config().owner;
+            let options = zk::CreateMode::Persistent.with_acls(incarnation.acls());
+            let create = client.create(path, owner.as_bytes(), &options);
+            match incarnation.request("close", path, create).await {
+                Ok(_) => return Ok(true),
+                // After a lost reply it may be ours: closed it is.
+                Err(Error::NodeExists(_)) => return Ok(doubt),
+                Err(Error::NoNode(_)) => {
+                    let above = parent(path).unwrap_or("/");
+                    make_parents(&incarnation, &client, above, zk::CreateMode::Container).await?;
+                }
+                Err(error) => doubt |= wait_out(&incarnation, error).await?,
+            }
+        }
+    }
+
+    /// Opens it: who waits goes on. True where it was closed; opening an open barrier changes nothing.
+    ///
+    /// # Cancel safety
+    /// What was sent takes effect all the same.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`.
+    pub async fn open(&self) -> Result<bool> {
+        let Place { path, session, .. } = &self.place;
+        // Which closing we open: a retry after a lost reply must not open the next.
+        let Some(closed) = session.exists(&self.place.name).await? else { return Ok(false) };
+        loop {
+            let incarnation = session.live().await?;
+            let client = incarnation.client()?;
+            match incarnation.request("open", path, client.delete(path, None)).await {
+                Ok(()) | Err(Error::NoNode(_)) => return Ok(true),
+                Err(error) => {
+                    wait_out(&incarnation, error).await?;
+                    session.sync(&self.place.name).await?;
+                    let now = session.exists(&self.place.name).await?;
+                    if now.is_none_or(|now| now.czxid != closed.czxid) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether nobody has to wait at it now.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn is_open(&self) -> Result<bool> {
+        Ok(self.place.session.exists(&self.place.name).await?.is_none())
+    }
+
+    /// Returns once it is open.
+    ///
+    /// `timeout` is the total over everything, reconnects included: zero looks once, `None` waits for ever.
+    ///
+    /// # Cancel safety
+    /// Leaves no watch.
+    ///
+    /// # Errors
+    /// `AcquireTimeout`, naming who closed it; `Closed`, `AuthFailed`, `NotAuthorized`.
+    pub async fn wait(&self, timeout: Option<Duration>) -> Result<()> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return if self.is_open().await? { Ok(()) } else { Err(self.timed_out(timeout).await) };
+        }
+        match Deadline::after(timeout).bound(self.opened()).await {
+            Some(opened) => opened,
+            None => Err(self.timed_out(timeout).await),
+        }
+    }
+
+    async fn opened(&self) -> Result<()> {
+        let path = &self.place.path;
+        loop {
+            let incarnation = self.place.session.next_live().await?;
+            let client = incarnation.client()?;
+            // Reading the data, not its existence: on a node that is gone this leaves no watch behind.
+            match incarnation.request("watch", path, client.get_and_watch_data(path)).await {
+                Ok((_, _, watcher)) => tokio::select! {
+                    _ = watcher.changed() => {}
+                    _ = incarnation.ended() => {}
+                },
+                Err(Error::NoNode(_)) => return Ok(()),
+                Err(error) => drop(wait_out(&incarnation, error).await?),
+            }
+        }
+    }
+
+    async fn timed_out(&self, timeout: Option<Duration>) -> Error {
+        let after = timeout.unwrap_or_default();
+        let Place { name, session, .. } = &self.place;
+        let found = match tokio::time::timeout(WHO_CLOSED, session.get(name)).await {
+            Ok(Ok((owner, stat))) => {
+                format!("closed by {} (token {})", String::from_utf8_lossy(&owner), stat.czxid)
+            }
+            Ok(Err(Error::NoNode(_))) => "open by now".to_owned(),
+            _ => format!("no server said who closed it (session {})", session.state().name()),
+        };
+        Error::acquire_timeout(format!("barrier '{name}': not open within {after:?}: {found}; open it, or wait longer"))
+    }
+}
+
+/// Waits out what a request on the next connection, or of the next session, may mend.
+///
+/// # Errors
+/// Everything else, as it is.
+async fn wait_out(incarnation: &Arc<Incarnation>, error: Error) -> Result<bool> {
+    match error {
+        Error::ConnectionLost(_) => {
+            // Its end is seen by who asks for the next session.
+            let _ = incarnation.connected().await;
+            Ok(true)
+        }
+        Error::SessionExpired(_) => Ok(true),
+        error => Err(error),
+    }
+}

@@ -1,0 +1,418 @@
+//! A double barrier: so many parties begin together and end together, generation after generation.
+//!
+//! Znodes: `<path>/members/_c_<guid>-member-<sequence>`, ephemeral, one per party, from `enter` to `leave`; beside it
+//! its answers `ready-<call>-<member>` and `leaving-<member>`, ephemeral as well; `<path>/state`, the one node that
+//! decides, written at its version only, and deleted by the last to leave. The rest are containers.
+//!
+//! A generation begins when `parties` members have answered one call: nodes that a crashed run left behind
+//! answer none. One multi, which checks all their nodes, lets all of them pass. A member whose timeout ends
+//! first breaks the generation in the same node, so that either all passed or all get `AcquireTimeout`.
+//! A member that dies, or whose handle is dropped, is not waited for by those who leave. After an expiry while waiting to enter a member
+//! joins again; after one inside it has left, and `leave` says so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use zookeeper_client as zk;
+
+use super::contenders::{self, Contender};
+use super::double_barrier_round::{MARKER, MARKERS, State, Step, View};
+use super::lock::Holder;
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::path::child;
+use crate::retry::Deadline;
+use crate::session::{Incarnation, Session, create_protected, delete_in_background, list_again};
+
+/// How long a member whose timeout is over tries to agree with the others.
+const AGREE: Duration = Duration::from_secs(1);
+
+/// A handle on the double barrier at one path; each thread or task that enters through it is a party. Clones are one handle.
+#[derive(Clone, Debug)]
+pub struct DoubleBarrier(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Place,
+    parties: usize,
+    members: String,
+    state: String,
+    inside: Mutex<HashMap<Holder, Party>>,
+}
+
+/// A member's nodes; they go with it.
+#[derive(Debug)]
+struct Party {
+    incarnation: Arc<Incarnation>,
+    members: String,
+    state: String,
+    name: String,
+    generation: u64,
+    said: Vec<String>,
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        // What it said first: without its member node nobody reads it.
+        for name in self.said.iter().chain([&self.name]) {
+            drop(delete_in_background(&self.incarnation, child(&self.members, name)));
+        }
+        let (members, state) = (std::mem::take(&mut self.members), std::mem::take(&mut self.state));
+        let incarnation = self.incarnation.clone();
+        self.incarnation.spawn(async move {
+            // The next to leave tries again.
+            let _ = vanish(&incarnation, &members, &state).await;
+        });
+    }
+}
+
+impl DoubleBarrier {
+    /// A handle on the double barrier at `path` for so many parties; all must say the same number.
+    ///
+    /// # Errors
+    /// `InvalidPath`; `Config` where there are no parties.
+    pub fn new(session: &Session, path: &str, parties: usize) -> Result<Self> {
+        let place = Place::new(session, "double barrier", path)?;
+        let (members, state) = (child(&place.path, "members"), child(&place.path, "state"));
+        Ok(Self(Arc::new(Inner { place, parties, members, state, inside: Mutex::default() })))
+    }
+
+    /// Waits until all parties are there, and returns the generation's number.
+    ///
+    /// `timeout` is the total over everything, reconnects included; zero passes only where we complete the generation.
+    ///
+    /// # Cancel safety
+    /// Leaves no node and no watch; the others go on waiting for one more.
+    ///
+    /// # Errors
+    /// `AcquireTimeout` for all of the generation where one party's timeout ended; `ConnectionLost` where the timeout
+    /// ended and no server said what the others got; `NotOwner` where this holder is inside; `Closed`, `AuthFailed`.
+    pub async fn enter(&self, holder: Holder, timeout: Option<Duration>) -> Result<u64> {
+        if self.inside().contains_key(&holder) {
+            return Err(self.not_owner("is inside already; leave first"));
+        }
+        let deadline = Deadline::after(timeout);
+        let mut party = None;
+        let passed = loop {
+            match deadline.bound(self.gather(&mut party)).await {
+                Some(Err(Error::SessionExpired(_))) => party = None,
+                Some(passed) => break passed,
+                None => break self.give_up(party.as_mut(), false, timeout).await,
+            }
+        };
+        let (generation, party) = (passed?, party);
+        if let Some(mut party) = party {
+            party.generation = generation;
+            self.inside().insert(holder, party);
+        }
+        Ok(generation)
+    }
+
+    /// Waits until all live parties of the generation leave.
+    ///
+    /// # Cancel safety
+    /// We have left; nothing stays behind.
+    ///
+    /// # Errors
+    /// `AcquireTimeout` for all who leave where one party's timeout ended; `ConnectionLost` as [`DoubleBarrier::enter`];
+    /// `NotOwner` where this holder did not enter; `SessionExpired` where we had left before, with our session.
+    pub async fn leave(&self, holder: Holder, timeout: Option<Duration>) -> Result<()> {
+        let party = self.inside().remove(&holder);
+        let mut party = party.ok_or_else(|| self.not_owner("did not enter it through this handle"))?;
+        match Deadline::after(timeout).bound(self.follow(&mut party, true)).await {
+            Some(left) => left.map(drop),
+            None => self.give_up(Some(&mut party), true, timeout).await.map(drop),
+        }
+    }
+
+    /// Leaves at once: the others see us gone. Nothing where this holder is not inside.
+    pub fn withdraw(&self, holder: Holder) {
+        drop(self.inside().remove(&holder));
+    }
+
+    /// The generation that `holder` is in.
+    #[must_use]
+    pub fn generation(&self, holder: Holder) -> Option<u64> {
+        self.inside().get(&holder).map(|party| party.generation)
+    }
+
+    /// Everybody who waits or is inside, in order of arrival.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn members(&self) -> Result<Vec<Contender>> {
+        let incarnation = self.0.place.session.live().await?;
+        let mut members = contenders::contenders(&incarnation, &self.0.members, MARKERS).await?;
+        // Answers carry the marker too, in the member's name; they have no owner.
+        members.retain(|member| !member.owner.is_empty());
+        for (position, member) in members.iter_mut().enumerate() {
+            member.position = position;
+        }
+        Ok(members)
+    }
+
+    /// Joins, and waits for the generation.
+    async fn gather(&self, party: &mut Option<Party>) -> Result<u64> {
+        if party.is_none() {
+            let Inner { place, members, .. } = &*self.0;
+            let incarnation = place.session.next_live().await?;
+            let owner = place.session.config().owner.as_bytes();
+            // Answers are told from members by their data.
+            let owner = if owner.is_empty() { &b"?"[..] } else { owner };
+            let created = create_protected(&incarnation, members, MARKER, owner).await?;
+            created.attempt.keep();
+            let (members, state) = (members.clone(), self.0.state.clone());
+            *party = Some(Party { incarnation, members, state, name: created.name, generation: 0, said: Vec::new() });
+        }
+        match party {
+            Some(party) => self.follow(party, false).await,
+            None => Err(Error::closed("no member")),
+        }
+    }
+
+    /// Does what the state asks of us until it lets us pass.
+    async fn follow(&self, party: &mut Party, inside: bool) -> Result<u64> {
+        let incarnation = party.incarnation.clone();
+        let client = incarnation.client()?;
+        let mut conductor = false;
+        loop {
+            let followed = async {
+                let (view, version, state, names) = self.view(&incarnation, &client, conductor).await?;
+                match self.act(party, &client, &view, version, inside).await? {
+                    Some(generation) => return Ok(Some(generation)),
+                    None if self.step(party, &view, inside) != Step::Wait => return Ok(None),
+                    None => {}
+                }
+                let first = view.conductor(inside);
+                if first == Some(&party.name) {
+                    if !std::mem::replace(&mut conductor, true) {
+                        return Ok(None);
+                    }
+                } else {
+                    conductor = false;
+                }
+                let other = match first {
+                    Some(first) if !conductor => {
+                        let path = child(&self.0.members, first);
+                        match incarnation.request("watch", &path, client.get_and_watch_data(&path)).await {
+                            Ok((_, _, watcher)) => Some(watcher),
+                            Err(Error::NoNode(_)) => return Ok(None),
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    _ => names,
+                };
+                tokio::select! {
+                    _ = state.changed() => Ok(None),
+                    () = changed(other) => Ok(None),
+                    why = incarnation.ended() => Err(why),
+                }
+            };
+            match followed.await {
+                Ok(Some(generation)) => return Ok(generation),
+                Ok(None) => {}
+                Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn step(&self, party: &Party, view: &View, inside: bool) -> Step {
+        if inside { view.leave(&party.name, party.generation) } else { view.enter(&party.name, self.0.parties) }
+    }
+
+    /// One step. The generation, where it is our turn to go on.
+    async fn act(
+        &self,
+        party: &mut Party,
+        client: &zk::Client,
+        view: &View,
+        version: i32,
+        inside: bool,
+    ) -> Result<Option<u64>> {
+        match self.step(party, view, inside) {
+            Step::Pass => return Ok(Some(view.state.generation)),
+            Step::Broken => return Err(self.broken(&view.state)),
+            Step::Gone => {
+                return Err(Error::session_expired(format!(
+                    "double barrier '{}': our node is gone, so the others see us gone; enter again",
+                    self.0.place.name
+                )));
+            }
+            Step::Say(name) => {
+                let path = child(&self.0.members, &name);
+                party.said.push(name);
+                let options = zk::CreateMode::Ephemeral.with_acls(party.incarnation.acls());
+                match party.incarnation.request("create", &path, client.create(&path, b"", &options)).await {
+                    Ok(_) | Err(Error::NodeExists(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Step::Write(state, checks) => drop(self.write(&party.incarnation, client, &state, version, &checks).await?),
+            Step::Wait => {}
+        }
+        Ok(None)
+    }
+
+    /// The timeout is over: breaks the generation for all, unless it was decided meanwhile.
+    async fn give_up(&self, party: Option<&mut Party>, inside: bool, timeout: Option<Duration>) -> Result<u64> {
+        let after = timeout.unwrap_or_default();
+        let Inner { place, parties, .. } = &*self.0;
+        let late = |what: &str| {
+            Error::acquire_timeout(format!(
+                "double barrier '{}': not {} within {after:?}: {what}; try again together",
+                place.name,
+                if inside { "left" } else { "entered" }
+            ))
+        };
+        let Some(party) = party else { return Err(late("no server was reached")) };
+        let agreed = async {
+            let client = party.incarnation.client()?;
+            loop {
+                let (view, version, _, _) = self.view(&party.incarnation, &client, false).await?;
+                match self.step(party, &view, inside) {
+                    Step::Pass => return Ok(view.state.generation),
+                    Step::Broken => return Err(self.broken(&view.state)),
+                    Step::Gone => return Err(late("our session ended")),
+                    _ if !inside && view.occupied() => {
+                        return Err(late("the generation before is inside"));
+                    }
+                    _ => {}
+                }
+                let there = view.members.len();
+                let why = format!(
+                    "{} gave up after {after:?}, when {there} of {parties} were there",
+                    place.session.config().owner
+                );
+                let broken = view.broken(inside, why);
+                if self.write(&party.incarnation, &client, &broken, version, &[]).await? {
+                    return Err(self.broken(&broken));
+                }
+            }
+        };
+        match tokio::time::timeout(AGREE, agreed).await {
+            Ok(Err(error @ (Error::ConnectionLost(_) | Error::SessionExpired(_)))) => {
+                Err(self.undecided(&error.to_string()))
+            }
+            Ok(agreed) => agreed,
+            Err(_) => Err(self.undecided("no server answered")),
+        }
+    }
+
+    /// The state and everybody there, in one flight, each with its watch.
+    async fn view(
+        &self,
+        incarnation: &Arc<Incarnation>,
+        client: &zk::Client,
+        all: bool,
+    ) -> Result<(View, i32, zk::OneshotWatcher, Option<zk::OneshotWatcher>)> {
+        let Inner { members, state, .. } = &*self.0;
+        loop {
+            let data = client.get_and_watch_data(state);
+            let (names, watcher) = if all {
+                let listed = client.list_and_watch_children(members);
+                let data = incarnation.request("get", state, data).await;
+                let (names, watcher) = incarnation.request("list", members, listed).await?;
+                (Ok::<_, Error>((data, names)), Some(watcher))
+            } else {
+                let listed = client.list_children(members);
+                let data = incarnation.request("get", state, data).await;
+                let names = incarnation.request("list", members, listed).await?;
+                (Ok((data, names)), None)
+            };
+            let (data, names) = names?;
+            match data {
+                Ok((data, stat, changes)) => {
+                    let found: State = serde_json::from_slice(&data).map_err(|why| {
+                        Error::server(format!(
+                            "read '{state}': it is no state of a double barrier ({why}); use another path"
+                        ))
+                    })?;
+                    return Ok((View::new(found, &names), stat.version, changes, watcher));
+                }
+                Err(Error::NoNode(_)) => {
+                    let initial = serde_json::to_vec(&State::initial()).unwrap_or_default();
+                    let options = zk::CreateMode::Persistent.with_acls(incarnation.acls());
+                    match incarnation.request("create", state, client.create(state, &initial, &options)).await {
+                        Ok(_) | Err(Error::NodeExists(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes the state at its version, where these members and answers exist. False where something had changed.
+    async fn write(
+        &self,
+        incarnation: &Incarnation,
+        client: &zk::Client,
+        state: &State,
+        version: i32,
+        checks: &[String],
+    ) -> Result<bool> {
+        let Inner { members, state: path, .. } = &*self.0;
+        let data = serde_json::to_vec(state).unwrap_or_default();
+        let mut multi = client.new_multi_writer();
+        let filled = checks
+            .iter()
+            .try_for_each(|name| multi.add_check_version(&child(members, name), -1))
+            .and_then(|()| multi.add_set_data(path, &data, Some(version)));
+        filled.map_err(|error| Error::from_client(&error, "set", path))?;
+        let written = async { Ok::<_, zk::Error>(multi.commit().await) };
+        match incarnation.request("set", path, written).await? {
+            Ok(_) => Ok(true),
+            Err(zk::MultiWriteError::OperationFailed { source: zk::Error::NoNode | zk::Error::BadVersion, .. }) => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::from_client(&error.into(), "set", path)),
+        }
+    }
+
+    fn broken(&self, state: &State) -> Error {
+        Error::acquire_timeout(format!(
+            "double barrier '{}': generation {} is broken for all its members: {}; try again together",
+            self.0.place.name, state.generation, state.why
+        ))
+    }
+
+    fn undecided(&self, why: &str) -> Error {
+        Error::connection_lost(format!(
+            "double barrier '{}': the timeout is over and {why}: whether the others passed is not known here; our node goes, \
+             and they see us gone",
+            self.0.place.name
+        ))
+    }
+
+    fn not_owner(&self, what: &str) -> Error {
+        Error::not_owner(format!("double barrier '{}': this thread or task {what}", self.0.place.name))
+    }
+
+    fn inside(&self) -> std::sync::MutexGuard<'_, HashMap<Holder, Party>> {
+        self.0.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn changed(watcher: Option<zk::OneshotWatcher>) {
+    match watcher {
+        Some(watcher) => drop(watcher.changed().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Removes the state where nobody is there any more.
+async fn vanish(incarnation: &Incarnation, members: &str, state: &str) -> Result<()> {
+    let client = incarnation.client()?;
+    let stat = incarnation.request("stat", state, client.check_stat(state)).await?;
+    let names = match list_again(incarnation, &client, members).await {
+        Err(Error::NoNode(_)) => Vec::new(),
+        names => names?,
+    };
+    if let Some(stat) = stat.filter(|_| names.is_empty()) {
+        // Refused where somebody came and wrote it meanwhile.
+        drop(client.delete(state, Some(stat.version)));
+    }
+    Ok(())
+}

@@ -2,3 +2,5 @@
 
 #[path = "properties/assign.rs"]
 mod assign;
+#[path = "properties/queue.rs"]
+mod queue;

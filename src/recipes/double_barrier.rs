@@ -18,7 +18,7 @@ use zookeeper_client as zk;
 
 use super::contenders::{self, Contender};
 use super::double_barrier_round::{MARKER, MARKERS, State, Step, View};
-use super::lock::Holder;
+use super::holds::Holder;
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::path::child;

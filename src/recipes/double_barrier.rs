@@ -16,14 +16,17 @@ use std::time::Duration;
 
 use zookeeper_client as zk;
 
-use super::contenders::{self, Contender};
+use super::contenders::{self, Contender, LineKind};
 use super::double_barrier_round::{MARKER, MARKERS, State, Step, View};
 use super::holds::Holder;
 use super::place::Place;
+use super::turn;
 use crate::error::{Error, Result};
 use crate::path::child;
 use crate::retry::Deadline;
-use crate::session::{Incarnation, Session, create_protected, delete_in_background, list_again};
+use crate::session::{GrantKind, Incarnation, Session, create_protected, delete_in_background, list_again};
+
+const LINE: LineKind = LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first };
 
 /// How long a member whose timeout is over tries to agree with the others.
 const AGREE: Duration = Duration::from_secs(1);
@@ -143,7 +146,7 @@ impl DoubleBarrier {
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn members(&self) -> Result<Vec<Contender>> {
         let incarnation = self.0.place.session.live().await?;
-        let mut members = contenders::contenders(&incarnation, &self.0.members, MARKERS).await?;
+        let mut members = contenders::contenders(&incarnation, &self.0.members, LINE).await?;
         // Answers carry the marker too, in the member's name; they have no owner.
         members.retain(|member| !member.owner.is_empty());
         for (position, member) in members.iter_mut().enumerate() {

@@ -2,5 +2,9 @@
 
 #[path = "properties/assign.rs"]
 mod assign;
+#[path = "properties/counter.rs"]
+mod counter;
+#[path = "properties/permits.rs"]
+mod permits;
 #[path = "properties/queue.rs"]
 mod queue;

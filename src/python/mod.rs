@@ -17,6 +17,7 @@ mod candidate;
 mod commit;
 mod contender;
 mod coordinator;
+mod counter;
 mod election;
 mod errors;
 mod guard;
@@ -69,6 +70,8 @@ mod _sparkeeper {
     use super::contender::Contender;
     #[pymodule_export]
     use super::coordinator::Coordinator;
+    #[pymodule_export]
+    use super::counter::Counter;
     #[pymodule_export]
     use super::election::{Election, Observer};
     #[pymodule_export]

@@ -6,6 +6,8 @@ pub mod barrier;
 pub mod cache;
 mod candidates;
 pub mod contenders;
+pub mod counter;
+pub mod counter_record;
 pub mod double_barrier;
 mod double_barrier_round;
 pub mod election;
@@ -30,6 +32,7 @@ pub mod versioned;
 
 pub use self::barrier::Barrier;
 pub use self::contenders::Contender;
+pub use self::counter::Counter;
 pub use self::double_barrier::DoubleBarrier;
 pub use self::election::{Candidate, Candidature, Election, Observer, Score, Term};
 pub use self::holds::{Held, Holder, Mode};

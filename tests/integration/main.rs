@@ -9,6 +9,7 @@ mod proxy;
 mod acquire;
 mod cache;
 mod changes;
+mod counter;
 mod create;
 mod expiry;
 mod line;

@@ -27,7 +27,7 @@ async fn give(permits: Permits) {
 
 fn waiting(semaphore: &Semaphore, wanted: i64) -> JoinHandle<sparkeeper::Result<Permits>> {
     let semaphore = semaphore.clone();
-    tokio::spawn(async move { semaphore.acquire(wanted, None, None).await })
+    tokio::spawn(async move { semaphore.acquire(wanted, Some(s(30.0)), None).await })
 }
 
 async fn leases(session: &Session) -> usize {
@@ -123,9 +123,12 @@ async fn raising_the_limit_wakes_as_many_as_it_has_room_for_and_lowering_evicts_
     }
     assert!(first.try_acquire(1).await.expect("asked").is_none());
     assert_eq!((leases(&one).await, line(&one).await), (1, 2));
-    for (permits, waiter) in out.into_iter().zip(left) {
-        give(permits).await;
-        give(waiter.await.expect("no panic").expect("let in")).await;
+    give(out.remove(0)).await;
+    // They take turns, in the order in which they joined, which we do not know.
+    let turns = left.into_iter().map(|waiter| async { give(waiter.await.expect("no panic").expect("let in")).await });
+    let turns: Vec<_> = turns.map(tokio::spawn).collect();
+    for turn in turns {
+        turn.await.expect("its turn comes");
     }
 }
 

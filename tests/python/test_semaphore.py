@@ -122,7 +122,7 @@ def test_what_cannot_be_had_is_refused_at_once(zk, n):
     with pytest.raises(exceptions.ConfigError):
         zk.semaphore("jdbc", permits=2).acquire(n)
     with pytest.raises(exceptions.ConfigError):
-        zk.semaphore("jdbc", permits=-n) if n else zk.semaphore("jdbc", permits=0)
+        zk.semaphore("jdbc", permits=-abs(n))
 
 
 def test_the_limit_is_everybodys_and_stays(zk, coordinator):

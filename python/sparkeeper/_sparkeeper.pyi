@@ -93,6 +93,96 @@ class Attempt:
         """
 
 @final
+class Batch:
+    """
+    Writes that land together or not at all; `Coordinator.multi` makes them.
+
+    Leaving the `with` normally lands them in one request, in the order they were added, each seeing those before it;
+    leaving it by an exception drops them. `commit` does it without a `with`, or before its end.
+    """
+    def __aenter__(self, /) -> Awaitable[Batch]: ...
+    def __aexit__(
+        self, /, kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Batch: ...
+    def __exit__(self, /, kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __len__(self, /) -> int: ...
+    def __repr__(self, /) -> str: ...
+    def check(self, /, path: str, version: int | None = None) -> None:
+        """
+        Adds a condition: the node exists.
+
+        Args:
+            path: The node.
+            version: And has this version.
+        """
+    def commit(self, /) -> list[str | Stat | None]:
+        """
+        Lands every step or none, in one request. A batch without steps lands without one.
+
+        Returns:
+            One result per step: the path of a create, the stat of a set, None of a delete or a check.
+
+        Raises:
+            NoNode: As the first step that was refused says, whose number and path the message has; so for
+                NodeExists, BadVersion, NotAuthorized and SparkeeperError. Nothing landed.
+            LockLost: The guard does not stand any more. Nothing landed.
+            PayloadTooLarge: Nothing was sent.
+            ConnectionLost: The reply was lost; all of it landed, or nothing.
+            Closed: The batch has landed before, or the coordinator is closed.
+        """
+    def commit_async(self, /) -> Awaitable[list[str | Stat | None]]:
+        """
+        As `commit`, to be awaited. Cancelling does not take back what was sent.
+        """
+    def create(
+        self,
+        /,
+        path: str,
+        data: Sequence[int] | None = None,
+        ephemeral: bool = False,
+        sequence: bool = False,
+        *,
+        acl: str | Sequence[tuple[str, str, str]] | None = None,
+    ) -> None:
+        """
+        Adds the creation of a node. Its parent must exist, or be created by an earlier step.
+
+        Args:
+            path: The node.
+            data: All steps together carry at most 1 MiB.
+            ephemeral: It goes with the session.
+            sequence: The server appends ten digits that grow; `results` has the whole path.
+            acl: Rights on this node; the coordinator's by default.
+
+        Raises:
+            InvalidPath: ZooKeeper accepts no such path.
+            Closed: The batch has landed.
+        """
+    def delete(self, /, path: str, version: int | None = None) -> None:
+        """
+        Adds the deletion of a node, which must have no children then.
+
+        Args:
+            path: The node.
+            version: Land only where the node has this version.
+        """
+    @property
+    def results(self, /) -> list[str | Stat | None] | None:
+        """
+        What `commit` returned; None until the batch has landed.
+        """
+    def set(self, /, path: str, data: Sequence[int], version: int | None = None) -> None:
+        """
+        Adds the write of a node's data.
+
+        Args:
+            path: The node.
+            data: All steps together carry at most 1 MiB.
+            version: Land only where the node has this version.
+        """
+
+@final
 class Cache:
     """
     A copy of the subtree at one path, in memory, that follows the server; `Coordinator.cache` makes them.
@@ -516,9 +606,10 @@ class Coordinator:
         *,
         session_timeout: float | timedelta | None = None,
         namespace: str = "",
-        auth: Sequence[tuple[str, str]] = ...,
-        acl: str = "open",
-        tls: tuple[str | PathLike[str] | None, str | PathLike[str] | None, str | PathLike[str] | None] | None = None,
+        auth: Sequence[tuple[str, Secret | str | Any]] = ...,
+        acl: str | Sequence[tuple[str, str, str]] | None = None,
+        tls: tuple[str | PathLike[str] | None, str | PathLike[str] | None, str | PathLike[str] | None, bool]
+        | None = None,
         owner: str | None = None,
     ) -> Coordinator:
         """
@@ -578,10 +669,11 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
         container: bool = False,
         ttl: float | timedelta | None = None,
         fallback: bool = False,
+        acl: str | Sequence[tuple[str, str, str]] | None = None,
     ) -> str:
         """
         Creates a node and returns its path, which a sequence number ends where asked for.
@@ -596,6 +688,7 @@ class Coordinator:
             container: The server removes it some time after its last child went.
             ttl: Seconds or timedelta; the server removes it when it has no children and was not written for this long.
             fallback: Where the server has no containers, or no TTL nodes, make a plain node, which nobody removes.
+            acl: Rights on this node, as `connect` takes them; parents that are made get the coordinator's.
 
         Raises:
             NodeExists: There is one.
@@ -616,10 +709,11 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
         container: bool = False,
         ttl: float | timedelta | None = None,
         fallback: bool = False,
+        acl: str | Sequence[tuple[str, str, str]] | None = None,
     ) -> Awaitable[str]:
         """
         As `create`, to be awaited.
@@ -631,7 +725,7 @@ class Coordinator:
         version: int | None = None,
         recursive: bool = False,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
     ) -> None:
         """
         Deletes a node.
@@ -655,7 +749,7 @@ class Coordinator:
         version: int | None = None,
         recursive: bool = False,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
     ) -> Awaitable[None]:
         """
         As `delete`, to be awaited.
@@ -692,6 +786,18 @@ class Coordinator:
         """
         Counters of every path that something was acquired at through this coordinator, sorted by path.
         """
+    def multi(self, /, *, guard: Held | Permits | Term | QueueItem | None = None) -> Batch:
+        """
+        A batch of writes that lands whole or not at all:
+
+            with zk.multi() as batch:
+                batch.check("config", version=3)
+                batch.create("orders/17", b"...")
+                batch.delete("inbox/17")
+
+        Args:
+            guard: Something held, such as a lock; the batch lands only while it stands.
+        """
     @property
     def namespace(self, /) -> str:
         """
@@ -705,6 +811,25 @@ class Coordinator:
     def owner(self, /) -> str:
         """
         Who we say we are on the nodes we create.
+        """
+    def queue(
+        self,
+        /,
+        path: str,
+        *,
+        max_attempts: int = 5,
+        backoff: float | timedelta | None = None,
+        dedupe_window: float | timedelta | None = None,
+    ) -> Queue:
+        """
+        A queue at `path`.
+
+        Args:
+            path: Where its items live.
+            max_attempts: Deliveries before an item becomes a dead letter.
+            backoff: How long an item waits after its first failure: seconds or timedelta, 1 by default; doubled
+                with each failure, up to five minutes, less up to a half by chance.
+            dedupe_window: How long after its end a dedupe id still names the item that had it; 300 s by default.
         """
     def semaphore(
         self, /, path: str, permits: int = 1, *, timeout: float | timedelta | None = None, owner: str | None = None
@@ -733,7 +858,7 @@ class Coordinator:
         data: bytes | bytearray,
         version: int | None = None,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
     ) -> Stat:
         """
         Sets a node's data.
@@ -758,7 +883,7 @@ class Coordinator:
         data: bytes | bytearray,
         version: int | None = None,
         *,
-        guard: Held | Permits | Term | None = None,
+        guard: Held | Permits | Term | QueueItem | None = None,
     ) -> Awaitable[Stat]:
         """
         As `set`, to be awaited.
@@ -775,6 +900,45 @@ class Coordinator:
     def sync_async(self, /, path: str = ...) -> Awaitable[None]:
         """
         As `sync`, to be awaited.
+        """
+
+@final
+class DeadLetter:
+    """
+    An item that was given up: its attempts are used up.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def attempts(self, /) -> int:
+        """
+        How many times it was delivered.
+        """
+    @property
+    def data(self, /) -> bytes:
+        """
+        What was put.
+        """
+    @property
+    def error(self, /) -> str:
+        """
+        What went wrong in the last attempt.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        The item's id.
+        """
+    @property
+    def priority(self, /) -> int:
+        """
+        Its priority; lower went first.
+        """
+    @property
+    def since(self, /) -> int:
+        """
+        When it was given up, in milliseconds since 1970 on the server's clock.
         """
 
 class Election:
@@ -946,7 +1110,7 @@ class Ledger:
     A table's record in ZooKeeper.
     """
     def begin(
-        self, /, order: str, *, guard: Held | Permits | Term | None = None
+        self, /, order: str, *, guard: Held | Permits | Term | QueueItem | None = None
     ) -> tuple[Attempt | None, Committed | None]:
         """
         Begin an attempt on the version that was opened, or find that the job is done.
@@ -1340,6 +1504,347 @@ class Permits:
         """
 
 @final
+class Queue:
+    """
+    A queue that delivers each item at least once, by priority and then arrival; `Coordinator.queue` makes them.
+
+    It pickles as configuration and connects where it is used.
+    """
+    def __bool__(self, /) -> bool:
+        """
+        An empty queue is a queue: no network is asked.
+        """
+    def __len__(self, /) -> int:
+        """
+        How many items were put and are neither done nor given up: ready, waiting for their time, or at work.
+        """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def dead_letters(self, /, limit: int | None = None) -> list[DeadLetter]:
+        """
+        Items whose attempts are used up, `limit` of them where it is given.
+        """
+    def dead_letters_async(self, /, limit: int | None = None) -> Awaitable[list[DeadLetter]]:
+        """
+        As `dead_letters`, to be awaited.
+        """
+    def depth(self, /) -> QueueDepth:
+        """
+        How many items are queued, at work, and dead letters.
+        """
+    def depth_async(self, /) -> Awaitable[QueueDepth]:
+        """
+        As `depth`, to be awaited.
+        """
+    def get(self, /, timeout: float | timedelta | None = None, lease: float | timedelta | None = None) -> QueueItem:
+        """
+        Waits for the next item and claims it.
+
+        Args:
+            timeout: Seconds or timedelta, the total over everything, reconnects included. 0 tries once; None waits for ever.
+            lease: How long the work may take, 60 s by default: then, or when our session ends, it is delivered again.
+
+        Returns:
+            The item; use it in a `with`, or call its `ack` or `give_back`.
+
+        Raises:
+            AcquireTimeout: There was none in time.
+            Closed: The coordinator was closed meanwhile.
+        """
+    def get_async(
+        self, /, timeout: float | timedelta | None = None, lease: float | timedelta | None = None
+    ) -> Awaitable[QueueItem]:
+        """
+        As `get`, to be awaited. An item claimed when the task was cancelled is put back, the attempt not counted.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def purge_dead(self, /, id: str | None = None) -> int:
+        """
+        Removes dead letters.
+
+        Args:
+            id: Which; all by default.
+
+        Returns:
+            How many.
+        """
+    def purge_dead_async(self, /, id: str | None = None) -> Awaitable[int]:
+        """
+        As `purge_dead`, to be awaited.
+        """
+    def put(
+        self,
+        /,
+        data: bytes | bytearray,
+        priority: int = 0,
+        delay: float | timedelta | None = None,
+        dedupe: str | None = None,
+    ) -> str:
+        """
+        Puts an item, exactly once also where the reply is lost.
+
+        Args:
+            data: The payload, up to 1 MiB less some hundred bytes.
+            priority: -999 to 999; lower is delivered first.
+            delay: Seconds or timedelta before which it is not delivered.
+            dedupe: An id of your own: puts with one id are one item while it is queued or at work, and for the
+                `dedupe_window` after it was done.
+
+        Returns:
+            The item's id; that of the earlier item where this put repeats one.
+
+        Raises:
+            PayloadTooLarge: Nothing was sent.
+            ConnectionLost: The ensemble stays away; or the reply and then the session were lost, and the item is not
+                in the queue: never put, or done meanwhile. With a dedupe id this is known.
+        """
+    def put_async(
+        self,
+        /,
+        data: bytes | bytearray,
+        priority: int = 0,
+        delay: float | timedelta | None = None,
+        dedupe: str | None = None,
+    ) -> Awaitable[str]:
+        """
+        As `put`, to be awaited. What was sent before a cancel lands all the same.
+        """
+    def put_many(
+        self, /, data: Sequence[bytes | bytearray], priority: int = 0, delay: float | timedelta | None = None
+    ) -> list[str]:
+        """
+        Puts many items in order, two hundred in each request.
+
+        Returns:
+            Their ids.
+
+        Raises:
+            PayloadTooLarge: For one of them; those of earlier requests have landed.
+            ConnectionLost: As `put`; those of earlier requests have landed.
+        """
+    def put_many_async(
+        self, /, data: Sequence[bytes | bytearray], priority: int = 0, delay: float | timedelta | None = None
+    ) -> Awaitable[list[str]]:
+        """
+        As `put_many`, to be awaited.
+        """
+    def retry_dead(self, /, id: str | None = None) -> int:
+        """
+        Puts dead letters back into the queue, with all their attempts before them.
+
+        Args:
+            id: Which; all by default.
+
+        Returns:
+            How many.
+        """
+    def retry_dead_async(self, /, id: str | None = None) -> Awaitable[int]:
+        """
+        As `retry_dead`, to be awaited.
+        """
+    def try_get(self, /, lease: float | timedelta | None = None) -> QueueItem | None:
+        """
+        Claims the next item.
+
+        Returns:
+            The item, or None where there is none to claim.
+        """
+    def try_get_async(self, /, lease: float | timedelta | None = None) -> Awaitable[QueueItem | None]:
+        """
+        As `try_get`, to be awaited.
+        """
+    def workers(self, /) -> list[QueueWorker]:
+        """
+        Who has which item until when.
+        """
+    def workers_async(self, /) -> Awaitable[list[QueueWorker]]:
+        """
+        As `workers`, to be awaited.
+        """
+
+@final
+class QueueDepth:
+    """
+    How much is in a queue.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def at_work(self, /) -> int:
+        """
+        Those of them that somebody works on.
+        """
+    @property
+    def dead(self, /) -> int:
+        """
+        Dead letters.
+        """
+    @property
+    def queued(self, /) -> int:
+        """
+        Items that were put and are neither done nor given up: what len() says.
+        """
+
+@final
+class QueueItem:
+    """
+    An item that `Queue.get` delivered. Leaving its `with` normally acknowledges it, an exception gives it back.
+
+    Dropping the object does neither: the item is delivered again when its lease ends, or its session does.
+    """
+    def __aenter__(self, /) -> Awaitable[QueueItem]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> QueueItem: ...
+    def __exit__(self, /, _kind: Any | None = None, error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    def ack(self, /) -> None:
+        """
+        The work is done: removes the item for good.
+
+        Raises:
+            ClaimLost: The lease or the session ended before; nothing was removed.
+            NotOwner: It was acknowledged or given back before.
+        """
+    def ack_async(self, /) -> Awaitable[None]:
+        """
+        As `ack`, to be awaited.
+        """
+    @property
+    def attempt(self, /) -> int:
+        """
+        How many times it was delivered, this one included.
+        """
+    def check(self, /) -> None:
+        """
+        Returns if the item is provably ours now.
+
+        Raises:
+            ClaimLost: It is not; it is, or will be, delivered to another.
+        """
+    @property
+    def data(self, /) -> bytes:
+        """
+        What was put.
+        """
+    @property
+    def error(self, /) -> str | None:
+        """
+        What the last attempt that was given back reported, or None.
+        """
+    def extend(self, /, lease: float | timedelta) -> None:
+        """
+        Keeps the item for `lease` seconds (or timedelta) from now on.
+
+        Raises:
+            ClaimLost: The lease or the session ended before.
+        """
+    def extend_async(self, /, lease: float | timedelta) -> Awaitable[None]:
+        """
+        As `extend`, to be awaited.
+        """
+    def give_back(self, /, error: str | None = None, delay: float | timedelta | None = None) -> None:
+        """
+        The work failed: it is delivered again later, or becomes a dead letter where its attempts are used up.
+
+        Args:
+            error: What went wrong; kept with the item.
+            delay: Seconds or timedelta until then; a back-off that doubles with each attempt by default. 0 gives it
+                back to its place at once.
+
+        Raises:
+            ClaimLost: The lease or the session ended before.
+            NotOwner: It was acknowledged or given back before.
+        """
+    def give_back_async(self, /, error: str | None = None, delay: float | timedelta | None = None) -> Awaitable[None]:
+        """
+        As `give_back`, to be awaited.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Its id, the same in every attempt.
+        """
+    def on_lost(self, /, callback: Any) -> None:
+        """
+        Calls `callback(error)` with the `ClaimLost` once the claim is lost; at once, where it is already.
+        """
+    @property
+    def priority(self, /) -> int:
+        """
+        Its priority; lower goes first.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "HELD", "AT_RISK" (nobody can confirm it now), "LOST" (it is, or will be, delivered again), "SETTLED".
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        The fencing token: it grows with every claim.
+        """
+    def valid_for(self, /) -> float:
+        """
+        Seconds for which the item is provably ours from now on: within the lease and the session's.
+        """
+
+@final
+class QueueWorker:
+    """
+    Somebody who has an item.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def item(self, /) -> str:
+        """
+        The item's id.
+        """
+    @property
+    def owner(self, /) -> str:
+        """
+        Who it says it is.
+        """
+    @property
+    def session_id(self, /) -> int:
+        """
+        Its session.
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        The claim's token.
+        """
+    @property
+    def until(self, /) -> int:
+        """
+        When its lease ends, in milliseconds since 1970 on the server's clock.
+        """
+
+@final
+class Secret:
+    """
+    A secret, or the reference to one: "env:NAME", "file:PATH", or a function that is called whenever a session is
+    opened. It shows what it refers to, and nothing else.
+    """
+    def __new__(cls, /, value: Secret | str | Any) -> Secret: ...
+    def __reduce__(self, /) -> tuple[Any, tuple]: ...
+    def __repr__(self, /) -> str: ...
+
+@final
 class Semaphore:
     """
     A handle on the semaphore at one path; `Coordinator.semaphore` makes them.
@@ -1659,6 +2164,7 @@ def placement_keys(partitions: int) -> list[int]:
 
 __all__ = [
     "Attempt",
+    "Batch",
     "Cache",
     "CacheEvent",
     "CacheEvents",
@@ -1669,6 +2175,7 @@ __all__ = [
     "Committed",
     "Contender",
     "Coordinator",
+    "DeadLetter",
     "Election",
     "Held",
     "Ledger",
@@ -1679,6 +2186,11 @@ __all__ = [
     "PathMetrics",
     "PermitHolder",
     "Permits",
+    "Queue",
+    "QueueDepth",
+    "QueueItem",
+    "QueueWorker",
+    "Secret",
     "Semaphore",
     "Stat",
     "Tally",

@@ -20,6 +20,7 @@ mod coordinator;
 mod counter;
 mod election;
 mod errors;
+mod group;
 mod guard;
 mod handle;
 mod held;
@@ -35,6 +36,7 @@ mod queue;
 mod queue_item;
 mod queue_listing;
 mod read_write_lock;
+mod registry;
 mod runtime;
 mod seconds;
 mod secret;
@@ -75,6 +77,8 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::election::{Election, Observer};
     #[pymodule_export]
+    use super::group::{Group, Member, Membership, View};
+    #[pymodule_export]
     use super::held::Held;
     #[pymodule_export]
     use super::history::{Chain, final_name};
@@ -96,6 +100,8 @@ mod _sparkeeper {
     use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
     #[pymodule_export]
     use super::read_write_lock::ReadWriteLock;
+    #[pymodule_export]
+    use super::registry::{Instance, Registration, Registry};
     #[pymodule_export]
     use super::secret::Credential;
     #[pymodule_export]

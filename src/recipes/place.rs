@@ -25,4 +25,15 @@ impl Place {
         }
         Ok(Self { session: session.clone(), name: path.to_owned(), path: absolute })
     }
+
+    /// Refuses what is not the name of one node below this place.
+    ///
+    /// # Errors
+    /// `InvalidPath`.
+    pub(super) fn component(&self, what: &str, name: &str) -> Result<()> {
+        if name.is_empty() || name.contains('/') {
+            return Err(Error::invalid_path(format!("{what} '{name}': it names one node; leave out the slashes")));
+        }
+        self.session.absolute(&format!("{}/{name}", self.name.trim_end_matches('/'))).map(drop)
+    }
 }

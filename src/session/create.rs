@@ -195,7 +195,7 @@ pub(super) async fn find(
 }
 
 /// Makes `path` and what is missing above it. Recipes make containers, which the server removes when they are
-/// empty again; servers that know none get plain nodes.
+/// empty again; servers that know none get plain nodes. One that vanishes meanwhile is made again.
 ///
 /// # Errors
 /// `NotAuthorized` and the like; `SessionExpired` where the session ended first.

@@ -3,8 +3,10 @@
 //! The first request is queued at once (requests keep their order on a session, so whatever the
 //! caller asks next sees the node gone); the rest is retried in the background. Where the server
 //! will not delete it, the session is closed instead, which removes the node with certainty.
+//!
+//! Where the name carries no GUID, somebody else may have taken it since a deletion whose reply was lost: then
+//! the node is only deleted again after a look at whose it is.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -12,12 +14,33 @@ use zookeeper_client as zk;
 
 use super::create::list_again;
 use super::incarnation::Incarnation;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::path::child;
 use crate::retry::delays;
 
 /// Refusals of other kinds, such as throttling, that are waited out.
 const PATIENCE: usize = 8;
+
+/// What a repeated deletion knows of the node's name.
+#[derive(Clone, Copy)]
+enum Name {
+    /// Nobody else will ever use it.
+    Unique,
+    /// Others may take it once it is free.
+    Shared,
+}
+
+/// Removes the node `path`, whose name others may use too, if it is this session's. Resolves when none of ours is left.
+///
+/// # Cancel safety
+/// Dropped, it may leave the node: let it run to its end.
+pub(crate) async fn withdraw(incarnation: &Arc<Incarnation>, path: &str) {
+    // Without a client the session is over, and its ephemeral nodes with it.
+    if let Ok(client) = incarnation.client() {
+        let reply = delete_ours(incarnation, &client, path).await;
+        see_through(incarnation, &client, path, reply, Name::Shared).await;
+    }
+}
 
 /// Queues the deletion of `path` and sees it through. The receiver resolves when the node is gone.
 pub(crate) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String) -> oneshot::Receiver<()> {
@@ -27,7 +50,8 @@ pub(crate) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String)
         let first = client.delete(&path, None);
         let incarnation = incarnation.clone();
         incarnation.clone().runtime.spawn(async move {
-            see_through(&incarnation, &client, &path, first).await;
+            let reply = incarnation.request("delete", &path, first).await;
+            see_through(&incarnation, &client, &path, reply, Name::Unique).await;
             // Nobody has to wait for it.
             let _ = done.send(());
         });
@@ -36,13 +60,7 @@ pub(crate) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String)
 }
 
 /// Repeats the deletion until the node, or the session, is gone.
-async fn see_through(
-    incarnation: &Incarnation,
-    client: &zk::Client,
-    path: &str,
-    first: impl Future<Output = Result<(), zk::Error>>,
-) {
-    let mut reply = incarnation.request("delete", path, first).await;
+async fn see_through(incarnation: &Incarnation, client: &zk::Client, path: &str, mut reply: Result<()>, name: Name) {
     for (tries, delay) in delays().enumerate() {
         match reply {
             // Fails where the session is over, and the node with it.
@@ -57,7 +75,24 @@ async fn see_through(
             _ => return,
         }
         tokio::time::sleep(delay).await;
-        reply = incarnation.request("delete", path, client.delete(path, None)).await;
+        reply = match name {
+            Name::Unique => incarnation.request("delete", path, client.delete(path, None)).await,
+            Name::Shared => delete_ours(incarnation, client, path).await,
+        };
+    }
+}
+
+/// Nobody else can take the name between the look and the deletion: the node is ours until we delete it.
+async fn delete_ours(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<()> {
+    // The server that we reached may lag behind the one that made the node.
+    let sync = client.sync(path);
+    let look = client.check_stat(path);
+    incarnation.request("sync", path, sync).await?;
+    match incarnation.request("look up", path, look).await? {
+        Some(stat) if stat.ephemeral_owner == incarnation.session_id() => {
+            incarnation.request("delete", path, client.delete(path, None)).await
+        }
+        _ => Ok(()),
     }
 }
 
@@ -70,7 +105,8 @@ pub(super) fn sweep_in_background(incarnation: &Arc<Incarnation>, parent: String
         let Ok(children) = list_again(&incarnation, &client, &parent).await else { return };
         for name in children.iter().filter(|name| name.contains(&guid)) {
             let path = child(&parent, name);
-            see_through(&incarnation, &client, &path, client.delete(&path, None)).await;
+            let reply = incarnation.request("delete", &path, client.delete(&path, None)).await;
+            see_through(&incarnation, &client, &path, reply, Name::Unique).await;
         }
     });
 }

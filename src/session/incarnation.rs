@@ -68,6 +68,12 @@ impl Incarnation {
         self.lease.timeout()
     }
 
+    /// How long the session is provably alive from now on, with no help from the network.
+    #[must_use]
+    pub fn lease_left(&self) -> std::time::Duration {
+        self.lease.remaining()
+    }
+
     /// The connection as it is now.
     #[must_use]
     pub fn link(&self) -> Link {

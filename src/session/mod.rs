@@ -19,6 +19,8 @@
 //! | `letter` | what a holder's node says, and is asked |
 //! | `metrics` | what happened to each path |
 //! | `znode`, `limits` | plain access, with guards |
+//! | `names` | names taken within one session |
+//! | `succession` | the incarnations one after the other |
 //! | `nodelay` | one flight stays one flight |
 
 mod clock;
@@ -37,8 +39,10 @@ mod lease;
 pub mod letter;
 mod limits;
 mod metrics;
+mod names;
 mod nodelay;
 mod state;
+mod succession;
 mod supervisor;
 mod together;
 mod znode;
@@ -46,14 +50,16 @@ mod znode;
 pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
 pub use self::create_group::{Group, create_group};
 pub use self::create_kind::CreateKind;
-pub(crate) use self::delete::delete_in_background;
+pub(crate) use self::delete::{delete_in_background, withdraw};
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::leaf::Leaf;
 pub use self::letter::ReleaseRequest;
 pub use self::limits::{MAX_REQUEST, check_size};
 pub use self::metrics::{Metrics, PathMetrics};
+pub use self::names::{Name, Names};
 pub use self::state::SessionState;
+pub use self::succession::Succession;
 pub use self::supervisor::Session;
 pub use self::together::{One, Together, Wanted, create_together};
 pub use self::znode::{NotWritten, Write};

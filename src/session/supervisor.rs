@@ -10,7 +10,9 @@ use super::handshake;
 use super::heartbeat;
 use super::incarnation::{Incarnation, Link};
 use super::metrics::Metrics;
+use super::names::Names;
 use super::state::SessionState;
+use super::succession::Succession;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::path::Namespace;
@@ -35,10 +37,11 @@ struct Inner {
     stop: watch::Sender<bool>,
     /// One for all incarnations.
     metrics: Arc<Metrics>,
+    names: Arc<Names>,
 }
 
 #[derive(Clone, Debug)]
-enum Phase {
+pub(super) enum Phase {
     Live(Arc<Incarnation>),
     Opening,
     Over(Error),
@@ -79,6 +82,7 @@ impl Session {
             states: broadcast::Sender::new(STATE_BACKLOG),
             stop: watch::Sender::new(false),
             metrics,
+            names: Arc::default(),
         }));
         let supervisor = Supervisor {
             config,
@@ -132,17 +136,19 @@ impl Session {
     /// # Errors
     /// `Closed`, `AuthFailed`: there will be none.
     pub async fn next_live(&self) -> Result<Arc<Incarnation>> {
-        let mut phase = self.0.phase.subscribe();
-        let usable = |phase: &Phase| match phase {
-            Phase::Live(incarnation) => incarnation.link.borrow().ended.is_none(),
-            Phase::Opening => false,
-            Phase::Over(_) => true,
-        };
-        match phase.wait_for(usable).await.as_deref() {
-            Ok(Phase::Live(incarnation)) => Ok(incarnation.clone()),
-            Ok(Phase::Over(why)) => Err(why.clone()),
-            Ok(Phase::Opening) | Err(_) => Err(closed()),
-        }
+        self.succession().next_live().await
+    }
+
+    /// The incarnations from the live one on, for tasks that must not keep the session open.
+    #[must_use]
+    pub fn succession(&self) -> Succession {
+        Succession(self.0.phase.subscribe())
+    }
+
+    /// The names that are taken within this session.
+    #[must_use]
+    pub fn names(&self) -> &Arc<Names> {
+        &self.0.names
     }
 
     /// What can be done now.

@@ -8,3 +8,5 @@ mod counter;
 mod permits;
 #[path = "properties/queue.rs"]
 mod queue;
+#[path = "properties/cache.rs"]
+mod cache;

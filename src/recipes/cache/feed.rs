@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::ledger::{Event, Kind};
+use super::event::{Event, Kind};
 
 /// How many unread events are kept as they are.
 const LIMIT: usize = 65_536;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use zookeeper_client as zk;
 
-use super::ledger::{Answer, Ask, Node};
+use super::event::Node;
+use super::ledger::{Answer, Ask};
 use crate::error::{Error, Result};
 use crate::path::parent;
 use crate::session::Incarnation;

@@ -9,6 +9,7 @@
 //! an expiry, the cache compares its copy with the server, and the differences are events like others.
 //! While disconnected, it answers with what it knew last.
 
+mod event;
 mod feed;
 mod follow;
 mod ledger;
@@ -20,8 +21,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use self::event::{Event, Kind, Node};
 pub use self::feed::Feed;
-pub use self::ledger::{Answer, Ask, Event, Kind, Ledger, Node, Note};
+pub use self::ledger::{Answer, Ask, Ledger, Note};
 pub use self::tree::Snapshot;
 
 use self::feed::Waiting;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
+use super::event::{Event, Kind, Node};
 use super::feed::Feed;
-use super::ledger::{Event, Kind, Node};
 use crate::error::{Error, Result};
 
 type Nodes = BTreeMap<String, Arc<Node>>;

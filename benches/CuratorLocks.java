@@ -12,7 +12,10 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.framework.recipes.atomic.DistributedAtomicLong;
+import org.apache.curator.framework.recipes.leader.LeaderLatch;
 import org.apache.curator.framework.recipes.locks.InterProcessMutex;
+import org.apache.curator.framework.recipes.locks.InterProcessSemaphoreV2;
 import org.apache.curator.retry.ExponentialBackoffRetry;
 
 /**
@@ -22,6 +25,7 @@ import org.apache.curator.retry.ExponentialBackoffRetry;
  */
 public final class CuratorLocks {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int PERMITS = 8;
 
     private record Request(String connect, String path, int width, double warmup, double seconds) {
         static Request of(JsonNode line) {
@@ -54,6 +58,9 @@ public final class CuratorLocks {
                 case "cycle" -> cycle(Request.of(line));
                 case "parallel" -> parallel(Request.of(line));
                 case "handoff" -> handoff(Request.of(line));
+                case "semaphore" -> semaphore(Request.of(line));
+                case "add" -> add(Request.of(line));
+                case "lead" -> lead(Request.of(line));
                 default -> Map.of("error", "unknown operation " + line.get("op"));
             };
         } catch (Exception failure) {
@@ -109,7 +116,63 @@ public final class CuratorLocks {
         }
     }
 
+    private static Result semaphore(Request r) throws Exception {
+        try (CuratorFramework client = client(r.connect)) {
+            InterProcessSemaphoreV2 semaphore = new InterProcessSemaphoreV2(client, r.path, PERMITS);
+            Turn turn = () -> semaphore.returnLease(semaphore.acquire());
+            repeat(turn, r.warmup);
+            return repeat(turn, r.seconds);
+        }
+    }
+
+    /** Something that one session at a time has. */
+    private interface Turns {
+        void take() throws Exception;
+
+        void end() throws Exception;
+    }
+
     private static Result handoff(Request r) throws Exception {
+        return passOn(r, (client, number) -> {
+            InterProcessMutex mutex = new InterProcessMutex(client, r.path);
+            return turns(mutex::acquire, mutex::release);
+        });
+    }
+
+    /** A latch that was closed is not started again, so every term has its own. */
+    private static Result lead(Request r) throws Exception {
+        return passOn(r, (client, number) -> {
+            AtomicReference<LeaderLatch> latch = new AtomicReference<>();
+            return turns(
+                    () -> {
+                        latch.set(new LeaderLatch(client, r.path, Integer.toString(number)));
+                        latch.get().start();
+                        latch.get().await();
+                    },
+                    () -> latch.get().close());
+        });
+    }
+
+    private static Turns turns(Turn take, Turn end) {
+        return new Turns() {
+            @Override
+            public void take() throws Exception {
+                take.take();
+            }
+
+            @Override
+            public void end() throws Exception {
+                end.take();
+            }
+        };
+    }
+
+    private interface Maker {
+        Turns of(CuratorFramework client, int number);
+    }
+
+    /** Passes something between sessions; counts changes of who has it, and checks that only one does. */
+    private static Result passOn(Request r, Maker maker) throws Exception {
         List<CuratorFramework> clients = new ArrayList<>();
         AtomicInteger inside = new AtomicInteger();
         LongAdder changes = new LongAdder();
@@ -120,21 +183,43 @@ public final class CuratorLocks {
                 int me = i;
                 CuratorFramework client = client(r.connect);
                 clients.add(client);
-                InterProcessMutex mutex = new InterProcessMutex(client, r.path);
+                Turns mine = maker.of(client, i);
                 turns.add(() -> {
-                    mutex.acquire();
+                    mine.take();
                     boolean alone = inside.incrementAndGet() == 1;
                     if (last.getAndSet(me) != me) {
                         changes.increment();
                     }
                     inside.decrementAndGet();
-                    mutex.release();
+                    mine.end();
                     if (!alone) {
                         throw new IllegalStateException("two holders at once on " + r.path);
                     }
                 });
             }
             return window(turns, changes::sum, r);
+        } finally {
+            clients.forEach(CuratorFramework::close);
+        }
+    }
+
+    private static Result add(Request r) throws Exception {
+        List<CuratorFramework> clients = new ArrayList<>();
+        LongAdder added = new LongAdder();
+        try {
+            List<Turn> turns = new ArrayList<>();
+            for (int i = 0; i < r.width; i++) {
+                CuratorFramework client = client(r.connect);
+                clients.add(client);
+                DistributedAtomicLong counter =
+                        new DistributedAtomicLong(client, r.path, new ExponentialBackoffRetry(1, 10, 20));
+                turns.add(() -> {
+                    if (counter.increment().succeeded()) { // else it lost every race, and added nothing
+                        added.increment();
+                    }
+                });
+            }
+            return window(turns, added::sum, r);
         } finally {
             clients.forEach(CuratorFramework::close);
         }

@@ -1,4 +1,4 @@
-"""Locks beside kazoo and Curator, in one run against one real server.
+"""Locks and the other recipes beside kazoo and Curator, in one run against one real server.
 
     python benches/locks.py [--quick] [--json FILE]
 
@@ -42,7 +42,7 @@ class Plan:
     first_warmup: float  # in a round that is thrown away, for the JVM's compiler
 
 
-FULL = Plan(rounds=7, warmup=0.3, seconds=1.2, first_warmup=2.0)
+FULL = Plan(rounds=7, warmup=0.25, seconds=1.0, first_warmup=1.5)
 QUICK = Plan(rounds=2, warmup=0.15, seconds=0.35, first_warmup=0.8)
 
 BUSY = 0.10
@@ -84,6 +84,8 @@ class Run:
         address = self.link.address if scenario.link else self.address
         start = turn % len(self.peers)
         for peer in self.peers[start:] + self.peers[:start]:
+            if peer.name in scenario.lacking:
+                continue
             if scenario.beside and peer.name != "sparkeeper":
                 if keep:
                     self.rates.setdefault(scenario.title, {})[peer.name] = self.rates[scenario.beside][peer.name]

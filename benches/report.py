@@ -49,9 +49,9 @@ def verdicts(scenario: Scenario, rates: dict[str, list[float]], rtts: Sequence[f
         if trips > scenario.round_trips:
             missed.append(f"round trips by {_share(trips / scenario.round_trips - 1)}")
     for peer in ("kazoo", "curator"):
-        found = ratios(rates, peer)
-        if found and statistics.median(found) < scenario.wanted(peer):
-            missed.append(f"{TITLES[peer]} by {_share(1 - statistics.median(found) / scenario.wanted(peer))}")
+        found, wanted = ratios(rates, peer), scenario.wanted(peer)
+        if found and wanted is not None and statistics.median(found) < wanted:
+            missed.append(f"{TITLES[peer]} by {_share(1 - statistics.median(found) / wanted)}")
     return missed
 
 
@@ -66,11 +66,13 @@ def row(scenario: Scenario, rates: dict[str, list[float]], rtts: Sequence[float]
     for peer in ("kazoo", "curator"):
         found = ratios(rates, peer)
         cells.append(figure(found, 2, "x") if found else "-")
-    wanted = f"≥ {scenario.kazoo:g}x kazoo, ≥ {scenario.curator:g}x Curator"
-    if scenario.round_trips is not None:
-        wanted = f"≤ {scenario.round_trips:g} round trips, " + wanted
-    cells.append(wanted)
+    wanted = [f"≤ {scenario.round_trips:g} round trips"] if scenario.round_trips is not None else []
+    for peer, title in (("kazoo", "kazoo"), ("curator", "Curator")):
+        ratio = scenario.wanted(peer)
+        if ratio is not None:
+            wanted.append(f"≥ {ratio:g}x {title}")
+    cells.append(", ".join(wanted) or "-")
     missed = verdicts(scenario, rates, rtts)
-    measured = "sparkeeper" in rates and len(rates) > 1
+    measured = "sparkeeper" in rates and len(rates) > 1 and bool(wanted)
     cells.append("-" if not measured else "missed: " + ", ".join(missed) if missed else "met")
     return "| " + " | ".join(cells) + " |"

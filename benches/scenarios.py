@@ -18,8 +18,9 @@ class Scenario:
         width: Threads, tasks or sessions.
         link: Whether it runs through the delayed link; then round trips are reported too.
         beside: The row whose figures of the peers stand here too; then only Sparkeeper is measured.
-        curator: The wanted ratio to Curator.
-        kazoo: The wanted ratio to kazoo.
+        curator: The wanted ratio to Curator; None where none was set.
+        kazoo: The wanted ratio to kazoo; None where none was set.
+        lacking: The libraries that have no such thing.
         round_trips: The wanted round trips per cycle.
         raw: Whether the same work is measured without a library too, right after this row.
     """
@@ -28,14 +29,15 @@ class Scenario:
     op: str
     unit: str
     width: int
-    curator: float
-    kazoo: float
+    curator: float | None = None
+    kazoo: float | None = None
+    lacking: tuple[str, ...] = ()
     link: bool = False
     beside: str | None = None
     round_trips: float | None = None
     raw: bool = False
 
-    def wanted(self, peer: str) -> float:
+    def wanted(self, peer: str) -> float | None:
         """Look up the wanted ratio to a peer."""
         return {"curator": self.curator, "kazoo": self.kazoo}[peer]
 
@@ -60,4 +62,12 @@ def scenarios(delay: float) -> list[Scenario]:
         )  # fmt: skip
         rows += [threads, tasks]
     rows.append(Scenario("contended hand-off, 8 sessions", "handoff", "hand-offs", 8, curator=1.8, kazoo=5.0))
+    rows += [
+        Scenario("semaphore cycle", "semaphore", "cycles", 1),
+        Scenario("counter add, 1 session", "add", "additions", 1),
+        Scenario("counter add, 8 sessions", "add", "additions", 8),
+        # Curator's queues keep no item until it is acknowledged: not the same work.
+        Scenario("queue: put, get, acknowledge", "items", "items", 1, lacking=("curator",)),
+        Scenario("election hand-over, 8 sessions", "lead", "hand-overs", 8),
+    ]
     return rows

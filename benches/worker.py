@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 
 
 JOIN_TIMEOUT = 10.0
+PERMITS = 8
 
 
 class Lock(Protocol):
-    """One lock as one thread uses it."""
+    """A lock, a semaphore's permit or a leadership, as one thread uses it."""
 
     def acquire(self) -> None: ...
     def release(self, *, wait: bool = False) -> None: ...
+
+
+class Counter(Protocol):
+    """A counter that all sessions share."""
+
+    def add(self) -> None: ...
+    def value(self) -> int: ...
 
 
 class Client(Protocol):
@@ -36,6 +44,10 @@ class Client(Protocol):
 
     def __init__(self, connect: str) -> None: ...
     def lock(self, path: str) -> Lock: ...
+    def semaphore(self, path: str, permits: int) -> Lock: ...
+    def election(self, path: str, name: str) -> Lock: ...
+    def counter(self, path: str) -> Counter: ...
+    def item(self, path: str) -> Callable[[], None]: ...
     def close(self) -> None: ...
 
 
@@ -52,8 +64,17 @@ class Request:
 
 def cycle(client_class: type[Client], request: Request) -> dict[str, float]:
     """Acquire and release one free lock again and again."""
+    return _cycle(client_class, request, lambda client: client.lock(request.path))
+
+
+def semaphore(client_class: type[Client], request: Request) -> dict[str, float]:
+    """Take and give back one of several free permits again and again."""
+    return _cycle(client_class, request, lambda client: client.semaphore(request.path, PERMITS))
+
+
+def _cycle(client_class: type[Client], request: Request, made: Callable[[Client], Lock]) -> dict[str, float]:
     with contextlib.closing(client_class(request.connect)) as client:
-        lock = client.lock(request.path)
+        lock = made(client)
         _repeat(lock, request.warmup)
         return _repeat(lock, request.seconds)
 
@@ -89,6 +110,15 @@ def parallel(client_class: type[Client], request: Request) -> dict[str, float]:
 
 def handoff(client_class: type[Client], request: Request) -> dict[str, float]:
     """Pass one lock between `width` sessions; counts changes of the holder, and checks that there is only one."""
+    return _pass_on(client_class, request, lambda client, _: client.lock(request.path))
+
+
+def lead(client_class: type[Client], request: Request) -> dict[str, float]:
+    """Pass a leadership between `width` sessions; counts changes of the leader, and checks that there is only one."""
+    return _pass_on(client_class, request, lambda client, number: client.election(request.path, str(number)))
+
+
+def _pass_on(client_class: type[Client], request: Request, made: Callable[[Client, int], Lock]) -> dict[str, float]:
     with contextlib.ExitStack() as stack:
         inside = threading.Lock()
         last, changes = -1, 0
@@ -109,8 +139,45 @@ def handoff(client_class: type[Client], request: Request) -> dict[str, float]:
             return take
 
         clients = [stack.enter_context(contextlib.closing(client_class(request.connect))) for _ in range(request.width)]
-        turns = [turn(i, client.lock(request.path)) for i, client in enumerate(clients)]
+        turns = [turn(i, made(client, i)) for i, client in enumerate(clients)]
         return _window(turns, lambda: changes, request)
+
+
+def add(client_class: type[Client], request: Request) -> dict[str, float]:
+    """Add one to a counter from `width` sessions, and check that every one counted once."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(contextlib.closing(client_class(request.connect))) for _ in range(request.width)]
+        counters = [client.counter(request.path) for client in clients]
+        added = [0] * request.width
+
+        def turn(me: int, counter: Counter) -> Callable[[], None]:
+            def take() -> None:
+                counter.add()
+                added[me] += 1
+
+            return take
+
+        before = counters[0].value()
+        turns = [turn(number, counter) for number, counter in enumerate(counters)]
+        result = _window(turns, lambda: sum(added), request)
+        counted = counters[0].value() - before
+        if counted != sum(added):
+            raise RuntimeError(f"{sum(added)} additions to {request.path} counted as {counted}")
+        return result
+
+
+def items(client_class: type[Client], request: Request) -> dict[str, float]:
+    """Put an item into a queue, get it and acknowledge it, again and again."""
+    with contextlib.closing(client_class(request.connect)) as client:
+        done = 0
+        once = client.item(request.path)
+
+        def take() -> None:
+            nonlocal done
+            once()
+            done += 1
+
+        return _window([take], lambda: done, request)
 
 
 def _window(turns: list[Callable[[], None]], counter: Callable[[], int], request: Request) -> dict[str, float]:
@@ -172,7 +239,7 @@ async def _tasks(client: Any, request: Request) -> dict[str, float]:  # noqa: AN
 def serve(library: str) -> None:
     """Answer requests until stdin ends."""
     module = importlib.import_module(f"{library}_client")
-    measures = {m.__name__: m for m in (cycle, parallel, handoff, parallel_tasks)}
+    measures = {m.__name__: m for m in (cycle, parallel, handoff, parallel_tasks, semaphore, lead, add, items)}
     for line in sys.stdin:
         fields = json.loads(line)
         operation = fields.pop("op")

@@ -145,6 +145,20 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
+def missing(said: list[dict[str, Any]], remaining: set[str]) -> set[str]:
+    """Return the items that were put and are gone, though nobody was asked to acknowledge them, and the reverse."""
+    put, asked, done = set(), set(), set()
+    for operation, key, void in _operations(said):
+        item = key.partition("/")[2]
+        if operation.kind == "put" and operation.known:
+            put.add(item)
+        if operation.kind == "ack" and not void:
+            asked.add(item)
+            if operation.known:
+                done.add(item)
+    return (put - asked - remaining) | (done & remaining)
+
+
 def transcript(said: Iterable[dict[str, Any]], seed: int) -> str:
     """Write down everything that was said, for whoever has to find the reason."""
     return "\n".join([f"seed {seed}", *(json.dumps(value) for value in said)])

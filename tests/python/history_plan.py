@@ -62,20 +62,24 @@ def draw(
     faults: tuple[str, ...] = ALL_FAULTS,
     every: int = 5,
 ) -> list[list[Step]]:
-    """Draw a plan: the steps of every client, of these names, about one in `every` with a fault of these kinds."""
+    """Draw a plan: every client's steps, as many of each name, about one in `every` with a fault of these kinds."""
     dice = random.Random(seed)
     # Nobody's first and last steps are broken: everybody is there at the beginning, and at the end.
     calm = {0, steps - 1}
 
-    def step(client: int, index: int) -> Step:
+    def step(name: str, client: int, index: int) -> Step:
         broken = index not in calm and dice.random() < 1 / every
-        return _step(dice, f"{seed}.{client}.{index}", names, faults if broken else ())
+        return _step(dice, name, f"{seed}.{client}.{index}", faults if broken else ())
 
-    return [[step(client, index) for index in range(steps)] for client in range(clients)]
+    def deal() -> list[str]:
+        dealt = [names[index % len(names)] for index in range(steps)]
+        dice.shuffle(dealt)
+        return dealt
+
+    return [[step(name, client, index) for index, name in enumerate(deal())] for client in range(clients)]
 
 
-def _step(dice: random.Random, number: str, names: tuple[str, ...], faults: tuple[str, ...]) -> Step:
-    name = dice.choice(names)
+def _step(dice: random.Random, name: str, number: str, faults: tuple[str, ...]) -> Step:
     fault = _fault(dice, name, faults) if faults else None
     arguments: dict[str, Any] = {"number": number}
     if name in _HOLDING:

@@ -309,3 +309,17 @@ class TreeCache:
             return frozenset(self._cache.children(path))
         except KeyError:
             return None
+
+
+class DoubleBarrier:
+    def __init__(self, zk: sparkeeper.Coordinator, path: str, num_clients: int) -> None:
+        self._barrier = zk.double_barrier(path, parties=num_clients)
+        self.participating = False
+
+    def enter(self) -> None:
+        self._barrier.enter()
+        self.participating = True
+
+    def leave(self) -> None:
+        self._barrier.leave()
+        self.participating = False

@@ -99,7 +99,7 @@ class Counter:
 class LeasedItem:
     """One item of a queue: `put()`, `get() -> attempt`, `ack(attempt)`, `back(attempt)`.
 
-    It is put once, leased to one consumer at a time, each time as the next attempt, and acknowledged once, by the
+    It is put once, leased to one consumer at a time, each time as a later attempt, and acknowledged once, by the
     consumer that has it. `back` is a lease that ended without an acknowledgement; None is whichever it was.
     Items are independent of each other, so a queue is checked item by item; their order is checked by `Fifo`.
     """
@@ -113,8 +113,9 @@ class LeasedItem:
             case "put":
                 return [("waiting", 0)] if where == "absent" else []
             case "get":
-                fits = not operation.known or operation.result == attempt + 1
-                return [("leased", attempt + 1)] if where == "waiting" and fits else []
+                # A claim whose reply was lost, and then its session, counts though nobody was told of it.
+                number = operation.result if operation.known else attempt + 1
+                return [("leased", number)] if where == "waiting" and number > attempt else []
             case "ack":
                 return [("done", attempt)] if state == ("leased", operation.argument) else []
             case "back":

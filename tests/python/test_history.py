@@ -6,12 +6,12 @@
 import pytest
 
 from history_bodies import ThreadBody
-from history_check import Overlap, transcript, verify
+from history_check import Overlap, missing, transcript, verify
 from history_plan import draw, seeds
 from history_run import run
 from linearizable import NotLinearizable
 
-RECIPES = ("hold", "look", "permits", "lead")
+RECIPES = ("hold", "look", "permits", "lead", "add", "reserve", "swap", "put", "put", "consume", "consume", "consume")
 
 
 @pytest.fixture
@@ -22,20 +22,34 @@ def checked(server, zk, namespace, tmp_path):
     def check(seed, plan, **how):
         said = run(plan, server.port, namespace, **how)
         try:
-            return verify(said)
+            operations = verify(said)
+            assert not missing(said, set() if how else drain(zk)), "items were lost, or came back"
         except AssertionError as error:
             kept = tmp_path / "transcript"
             kept.write_text(transcript(said, seed))
             error.add_note(f"SPARKEEPER_SEED={seed} runs it again; what was said is in {kept}")
             raise
+        return operations
 
     return check
 
 
+def drain(zk):
+    """Take out what is left in the queue."""
+    queue, left = zk.queue("queue", max_attempts=1000), set()
+    while len(queue):
+        with queue.get(timeout=20) as item:
+            left.add(item.data.decode())
+    return left
+
+
 @pytest.mark.parametrize("seed", seeds(fixed=(1,)))
 def test_every_history_has_a_legal_order(checked, seed):
-    operations = checked(seed, draw(seed, clients=4, steps=24, names=RECIPES))
-    assert all(operations[recipe] >= 10 for recipe in ("lock", "register", "semaphore", "election"))
+    operations = checked(seed, draw(seed, clients=4, steps=36, names=RECIPES))
+    assert all(
+        operations[recipe] > 5
+        for recipe in ("lock", "register", "semaphore", "election", "checkpoint", "counter", "queue")
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +72,7 @@ def test_a_bug_put_in_on_purpose_is_found(checked, broken, names, faults, others
 
 
 def test_a_seed_is_a_plan():
-    plans = [draw(seed, clients=4, steps=24, names=RECIPES) for seed in (5, 5, 6)]
+    plans = [draw(seed, clients=4, steps=36, names=RECIPES) for seed in (5, 5, 6)]
     assert plans[0] == plans[1]
     assert plans[0] != plans[2]
     kinds = {step.fault.kind for steps in draw(1, clients=8, steps=50, names=RECIPES) for step in steps if step.fault}

@@ -120,6 +120,15 @@ ILLEGAL = {
             op("ack", 2, None, 8, 9),
         ],
     ),
+    "an attempt that was before": (
+        LeasedItem(),
+        [
+            op("put", None, None, 0, 1),
+            op("get", None, 2, 2, 3),
+            unknown("back", 2, 2),
+            op("get", None, 2, 4, 5),
+        ],
+    ),
     "an item that was never put": (LeasedItem(), [op("get", None, 1, 2, 3)]),
     "an item after it was acknowledged": (
         LeasedItem(),

@@ -53,3 +53,23 @@ def test_a_fair_campaign_takes_one_round_trip(proxy, far):
     taken = flight(proxy, lambda: terms.append(election.campaign()), before=lambda: terms.pop().step_down(wait=True))
     assert taken.round_trips == 1
     terms.pop().step_down(wait=True)
+
+
+def test_an_addition_takes_two_round_trips_at_most(proxy, far, coordinator):
+    counter, other = far.counter("c"), coordinator().counter("c")
+    counter.add(1)
+    alone = flight(proxy, lambda: counter.add(1))
+    assert alone.round_trips == 1
+    # Somebody else added meanwhile, so what we had seen is out of date.
+    beside = flight(proxy, lambda: counter.add(1), before=lambda: other.add(1))
+    assert beside.round_trips <= 2
+
+
+def test_an_item_is_got_in_three_round_trips_at_most(proxy, far):
+    queue = far.queue("q")
+    queue.put_many([b"item"] * 20)
+    item = queue.get()
+    items = [item]
+    taken = flight(proxy, lambda: items.append(queue.get()), before=lambda: items.pop().ack())
+    assert taken.round_trips <= 3
+    items.pop().ack()

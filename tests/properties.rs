@@ -2,6 +2,8 @@
 
 #[path = "properties/assign.rs"]
 mod assign;
+#[path = "properties/ballot.rs"]
+mod ballot;
 #[path = "properties/counter.rs"]
 mod counter;
 #[path = "properties/permits.rs"]

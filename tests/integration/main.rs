@@ -11,6 +11,8 @@ mod cache;
 mod changes;
 mod counter;
 mod create;
+mod election;
+mod election_faults;
 mod expiry;
 mod line;
 mod reconnect;

@@ -1,0 +1,352 @@
+"""The loop that leads again and again, watching who leads, asyncio, and handles that travel."""
+
+import asyncio
+import inspect
+import pickle
+import threading
+import time
+
+import pytest
+
+import sparkeeper
+from program import Program
+from sparkeeper import exceptions
+from waiting import wait_for
+
+_BLOCKING = {
+    sparkeeper.Election: ["campaign", "run", "leader", "candidates", "tally"],
+    sparkeeper.Term: ["checkpoint", "restore", "step_down"],
+}
+
+
+@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in _BLOCKING.items() for name in names])
+def test_every_blocking_method_has_a_sibling_with_its_arguments(owner, name):
+    plain, sibling = (inspect.signature(getattr(owner, method)) for method in (name, f"{name}_async"))
+    assert list(plain.parameters) == list(sibling.parameters)
+
+
+def lose(zk, path):
+    """Take the term away by deleting its node."""
+    (name,) = [name for name in zk.children(path) if "-latch-" in name]
+    zk.delete(f"{path}/{name}")
+
+
+def in_a_thread(call):
+    """Start a call in a thread; the list gets what it returns or raises."""
+    ended = []
+
+    def work():
+        try:
+            ended.append(call())
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread, ended
+
+
+def test_run_campaigns_again_when_the_callable_returns_and_ends_after_so_many_terms(zk):
+    tokens = []
+    zk.election("e").run(lambda term: tokens.append(term.token), terms=5)
+    assert len(tokens) == 5
+    assert tokens == sorted(set(tokens))
+    wait_for(lambda: zk.election("e").candidates() == [], 5, "nobody to stand any more")
+
+
+def test_run_gives_others_their_turn(zk, coordinator):
+    order = []
+    note = lambda term: order.append(term.id)  # noqa: E731 - short
+    runs = [in_a_thread(lambda name=name: coordinator().election("e", id=name).run(note, terms=3)) for name in "ab"]
+    for thread, ended in runs:
+        thread.join(30)
+        assert ended == [None]
+    assert sorted(order) == ["a"] * 3 + ["b"] * 3
+    assert zk.metrics() == {}
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_run_campaigns_again_when_the_term_is_lost(zk, coordinator, polite):
+    tokens = []
+
+    def work(term):
+        tokens.append(term.token)
+        if len(tokens) < 3:
+            lose(zk, "e")
+            assert term.lost.wait(timeout=10)
+            if not polite:
+                term.check()
+
+    coordinator(session_timeout=4).election("e").run(work, terms=3)
+    assert len(tokens) == 3
+    assert tokens == sorted(set(tokens))
+
+
+def test_run_campaigns_again_after_an_expiry(proxy, coordinator):
+    tokens = []
+
+    def work(term):
+        tokens.append(term.token)
+        if len(tokens) == 1:
+            proxy.cut()
+            assert term.lost.wait(timeout=10)
+            proxy.heal()
+
+    coordinator(proxy.connect_string, session_timeout=1).election("e").run(work, terms=2)
+    assert tokens == sorted(set(tokens))
+    assert len(tokens) == 2
+
+
+def test_what_the_callable_raises_ends_run_after_stepping_down(zk, coordinator):
+    with pytest.raises(ZeroDivisionError):
+        zk.election("e").run(lambda _: 1 / 0)
+    with coordinator().election("e").campaign(timeout=5) as term:
+        term.check()
+    # The loss of something else is not the loss of the term.
+    held = zk.lock("l").acquire()
+    held.release()
+    with pytest.raises(exceptions.LockLost):
+        zk.election("e").run(lambda _: held.check())
+
+
+def test_stop_ends_a_run_that_waits_and_asks_one_that_leads(zk, coordinator):
+    election, other = zk.election("e"), coordinator().election("e")
+    seen = []
+
+    def work(term):
+        seen.append(term)
+        assert term.lost.wait(timeout=30)
+        # Asked to stop, it leads still: what it saves lands, and nobody leads beside it.
+        seen.append((term.state, other.leader().token))
+        term.checkpoint("last words")
+
+    leads, led = in_a_thread(lambda: election.run(work))
+    wait_for(lambda: seen, 10, "the first to lead")
+    waits, waited = in_a_thread(lambda: other.run(work))
+    wait_for(lambda: len(election.candidates()) == 2, 10, "the second to wait")
+    other.stop()
+    waits.join(5)
+    assert waited == [None]
+    wait_for(lambda: len(election.candidates()) == 1, 5, "the second to be gone")
+    assert not seen[0].lost
+    election.stop()
+    leads.join(10)
+    assert led == [None]
+    assert seen[1] == ("HELD", seen[0].token)
+    with other.campaign(timeout=5) as term:
+        assert term.restore() == "last words"
+    # Once stopped, always stopped.
+    election.run(work)
+
+
+def test_a_run_ends_with_its_coordinator(zk, coordinator):
+    zk.election("e").campaign()
+    closing = coordinator()
+    waits, waited = in_a_thread(lambda: closing.election("e").run(print))
+    wait_for(lambda: len(zk.election("e").candidates()) == 2, 10, "it to wait")
+    closing.close()
+    waits.join(2)
+    assert isinstance(waited[0], exceptions.Closed)
+
+
+def test_observers_see_every_change(zk, coordinator):
+    watching = coordinator().election("e")
+    leaders, seen = watching.observe(), []
+    thread, ended = in_a_thread(lambda: seen.extend(iter(leaders)) or "ended")
+
+    def last(count):
+        return wait_for(lambda: len(seen) == count and seen[-1:], 10, f"change {count}")[0]
+
+    assert last(1) is None
+    first = zk.election("e", id="one").campaign()
+    assert (last(2).id, last(2).token) == ("one", first.token)
+    first.step_down(wait=True)
+    assert last(3) is None
+    second = zk.election("e", id="two").campaign()
+    assert (last(4).id, last(4).token) == ("two", second.token)
+    zk.close()
+    assert last(5) is None
+    leaders.close()
+    thread.join(5)
+    assert ended == ["ended"]
+    assert "last seen leader" in repr(watching)
+
+
+async def test_observing_with_asyncio(zk, coordinator):
+    leaders = coordinator().election("e").observe()
+    seen = []
+
+    async def follow():
+        async for leader in leaders:
+            seen.append(leader and leader.id)  # noqa: PERF401 - each is looked at as it comes
+
+    task = asyncio.create_task(follow())
+    await asyncio.to_thread(wait_for, lambda: seen == [None], 10, "nobody to lead")
+    async with await zk.election("e", id="one").campaign_async():
+        await asyncio.to_thread(wait_for, lambda: seen == [None, "one"], 10, "one to lead")
+    await asyncio.to_thread(wait_for, lambda: seen == [None, "one", None], 10, "nobody to lead")
+    leaders.close()
+    await asyncio.wait_for(task, 5)
+    # A wait that is cancelled takes nothing with it.
+    leaders = coordinator().election("e").observe()
+    assert await anext(leaders) is None
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(leaders), 0.2)
+    term = await zk.election("e", id="two").campaign_async()
+    assert (await asyncio.wait_for(anext(leaders), 5)).token == term.token
+
+
+async def test_a_term_with_asyncio(zk, coordinator):
+    election = zk.election("e", id="one")
+    async with await election.campaign_async(timeout=5) as term:
+        assert (await election.leader_async()).token == term.token
+        assert [found.id for found in await election.candidates_async()] == ["one"]
+        await term.checkpoint_async({"offset": 42})
+        begun = time.monotonic()
+        with pytest.raises(exceptions.AcquireTimeout, match="one leads"):
+            await coordinator().election("e").campaign_async(timeout=0.5)
+        assert 0.4 < time.monotonic() - begun < 1.5
+        assert not await term.lost.wait_async(timeout=0.01)
+    assert await term.lost.wait_async()
+    assert await election.tally_async() is None
+    term = await election.campaign_async()
+    assert await term.restore_async() == {"offset": 42}
+    await term.step_down_async(wait=True)
+    assert await election.leader_async() is None
+
+
+@pytest.mark.parametrize("strategy", ["fair", "vote"])
+async def test_cancelling_a_campaign_leaves_nothing(zk, coordinator, strategy):
+    async with await zk.election("e", strategy=strategy).campaign_async() as term:
+        other = coordinator().election("e", strategy=strategy)
+        tasks = [asyncio.create_task(other.campaign_async()) for _ in range(10)]
+        await asyncio.to_thread(wait_for, lambda: len(other.candidates()) == 11, 10, "all to stand")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+        await asyncio.to_thread(wait_for, lambda: len(other.candidates()) == 1, 5, "all to be gone")
+        term.check()
+
+
+async def test_run_cancels_the_callable_when_its_term_is_lost(zk, coordinator):
+    tokens, cancelled = [], []
+
+    async def work(term):
+        tokens.append(term.token)
+        if len(tokens) == 3:
+            return
+        try:
+            await asyncio.to_thread(lose, zk, "e")
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(term.state)
+            raise
+
+    await asyncio.wait_for(coordinator(session_timeout=4).election("e").run_async(work, terms=3), 30)
+    assert tokens == sorted(set(tokens))
+    assert cancelled == ["LOST", "LOST"]
+
+
+async def test_cancelling_a_run_stops_the_callable_and_steps_down(zk, coordinator):
+    events = []
+
+    async def work(term):
+        events.append("leads")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            events.append(term.state)
+
+    task = asyncio.create_task(zk.election("e").run_async(work))
+    await asyncio.to_thread(wait_for, lambda: events, 10, "it to lead")
+    waiting = asyncio.create_task(coordinator().election("e").run_async(work))
+    await asyncio.to_thread(wait_for, lambda: len(zk.election("e").candidates()) == 2, 10, "the other to wait")
+    waiting.cancel()
+    task.cancel()
+    await asyncio.wait([task, waiting])
+    assert task.cancelled()
+    assert waiting.cancelled()
+    # It ended in its own time, and led until then.
+    assert events == ["leads", "HELD"]
+    await asyncio.to_thread(wait_for, lambda: zk.election("e").candidates() == [], 5, "nobody to stand any more")
+
+
+async def test_stop_and_errors_with_asyncio(zk):
+    election, led = zk.election("e"), []
+
+    async def work(term):
+        led.append(term)
+        await asyncio.sleep(60)
+
+    async def fail(_term):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await zk.election("e").run_async(fail)
+    task = asyncio.create_task(election.run_async(work))
+    await asyncio.to_thread(wait_for, lambda: led, 10, "it to lead")
+    election.stop()
+    await asyncio.wait_for(task, 5)
+    await election.run_async(work)
+    assert len(led) == 1
+
+
+def furthest():
+    """A score."""
+    return 42.0
+
+
+_ELSEWHERE = """
+import pickle
+election = pickle.loads(bytes.fromhex(sys.argv[1]))
+with election.campaign(timeout=20) as term:
+    say([election.id, election.strategy, election.path, term.token, term.restore()])
+    hear()
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"id": "x"},
+        {"strategy": "priority", "priority": 3},
+        {"strategy": "random"},
+        {"strategy": "vote", "score": max},
+    ],
+)
+def test_a_handle_pickles_as_configuration(zk, settings):
+    election = zk.election("e", **settings)
+    copy = pickle.loads(pickle.dumps(election))
+    assert repr(copy) == repr(election)
+    assert isinstance(copy, sparkeeper.Election)
+
+
+def test_a_handle_leads_in_another_process(zk):
+    election = zk.election("e", id="driver", strategy="vote", score=time.time)
+    with election.campaign() as term:
+        term.checkpoint(1)
+        token = term.token
+    with Program(_ELSEWHERE, pickle.dumps(election).hex()) as program:
+        identity, strategy, path, later, saved = program.answer()
+        assert (identity, strategy, path, saved) == ("driver", "vote", "e", 1)
+        assert later > token
+        assert zk.election("e").leader().token == later
+        assert zk.election("e").tally().winner == "driver"
+
+
+def test_what_does_not_pickle_says_so(zk):
+    with zk.election("e").campaign() as term, pytest.raises(TypeError, match="belongs to the session"):
+        pickle.dumps(term)
+    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+        pickle.dumps(zk.election("e", strategy="vote", score=lambda: 1.0))
+    assert pickle.loads(pickle.dumps(zk.election("e", strategy="vote", score=furthest))).strategy == "vote"
+
+
+def test_a_score_may_use_the_coordinator(zk):
+    zk.create("progress", b"7")
+    election = zk.election("e", strategy="vote", score=lambda: int(zk.get("progress")[0]))
+    with election.campaign(timeout=10):
+        assert election.tally().valid_votes == 1

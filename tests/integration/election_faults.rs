@@ -93,9 +93,9 @@ async fn a_leader_expired_twenty_times_is_followed_by_larger_tokens() {
             let token = leader.leads();
             // The server ends the session, because it hears nothing of it for its timeout.
             if time % 2 == 0 {
-                leader.proxy.freeze()
+                leader.proxy.freeze();
             } else {
-                leader.proxy.cut()
+                leader.proxy.cut();
             }
             eventually("somebody else leads", async || leaders(&runners).iter().any(|at| runners[*at].leads() > token))
                 .await;

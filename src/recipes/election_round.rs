@@ -1,6 +1,6 @@
 //! The rounds of an election by ballot, as one candidate goes through them.
 //!
-//! While somebody leads, candidates watch the latch line only. Once it is empty a round begins: its number is
+//! While somebody leads, candidates watch the latch line and their own node only. Once it is empty a round begins: its number is
 //! the zxid of the last change to the line, the same for everybody who looks. Each computes who is elected from
 //! what it sees, and only that candidate enters the line, where it leads if nobody was quicker. So
 //! exclusion rests on the line alone; where two looked at different moments and disagree, one of them leaves again.
@@ -18,6 +18,7 @@ use super::election_vote::{Progress, Score, Vote};
 use super::place::Place;
 use super::turn::line;
 use crate::error::{Error, Result};
+use crate::path::child;
 use crate::session::{Created, Grant, Incarnation};
 
 /// Who wants to lead, and how.
@@ -66,7 +67,7 @@ impl Candidacy<'_> {
         let client = incarnation.client()?;
         let (mut known, mut agreed) = (HashMap::new(), false);
         loop {
-            let seen = match self.look(incarnation, &client, &mut known, agreed).await {
+            let seen = match self.look(incarnation, &client, stands, &mut known, agreed).await {
                 Err(Error::ConnectionLost(_)) => {
                     incarnation.connected().await?;
                     continue;
@@ -111,16 +112,20 @@ impl Candidacy<'_> {
         &self,
         incarnation: &Incarnation,
         client: &zk::Client,
+        stands: &Created,
         known: &mut HashMap<String, Standing>,
         agreed: bool,
     ) -> Result<Seen> {
         let path = &self.place.path;
         let list = client.get_and_watch_children(path);
         let (in_line, stat, changed) = incarnation.request("list", path, list).await?;
-        let mut seen =
-            Seen { led: !line(&in_line, self.kind.markers).is_empty(), round: stat.pzxid, changed, hall: None };
-        // While somebody leads it does not matter who else stands.
-        if seen.led && agreed {
+        let led = !line(&in_line, self.kind.markers).is_empty();
+        let mut seen = Seen { round: stat.pzxid, led, line: changed, mine: None, hall: None };
+        // While somebody leads it does not matter who else stands, but we have to.
+        if led && agreed {
+            let mine = child(&hall(path), &stands.name);
+            let (_, _, gone) = incarnation.request("watch", &mine, client.get_and_watch_data(&mine)).await?;
+            seen.mine = Some(gone);
             return Ok(seen);
         }
         let hall = hall(path);
@@ -165,7 +170,9 @@ impl Candidacy<'_> {
 struct Seen {
     led: bool,
     round: i64,
-    changed: zk::OneshotWatcher,
+    line: zk::OneshotWatcher,
+    /// Our own node, where the hall is not watched.
+    mine: Option<zk::OneshotWatcher>,
     hall: Option<Hall>,
 }
 
@@ -184,14 +191,18 @@ enum Verdict {
 
 impl Seen {
     async fn changed(self) {
-        let Self { led, changed, hall, .. } = self;
-        match hall.filter(|_| !led) {
-            Some(hall) => tokio::select! {
-                _ = changed.changed() => {}
-                _ = hall.changed.changed() => {}
-            },
-            None => drop(changed.changed().await),
+        let others = self.mine.or(self.hall.map(|hall| hall.changed));
+        tokio::select! {
+            _ = self.line.changed() => {}
+            () = changed(others) => {}
         }
+    }
+}
+
+async fn changed(watcher: Option<zk::OneshotWatcher>) {
+    match watcher {
+        Some(watcher) => drop(watcher.changed().await),
+        None => std::future::pending().await,
     }
 }
 

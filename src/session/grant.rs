@@ -313,6 +313,8 @@ impl Grant {
     /// A write that it guarded was refused, because it stands no more.
     pub(crate) fn fenced(&self) -> Error {
         self.counters.iter().for_each(|counters| counters.fenced());
+        // The server may say so before the watch on the node does; whoever gets the error must find the state to agree.
+        self.lose("a write that it guarded found its node gone");
         self.loss()
     }
 

@@ -344,9 +344,9 @@ async def test_the_siblings(zk, coordinator):
 
 async def test_a_cancelled_join_leaves_nothing(zk, coordinator):
     chance, group = random.Random(3), zk.group("g")
-    begun = time.perf_counter()
     await group.join_async(id="keeps")
-    longest = 2 * (time.perf_counter() - begun)
+    # The moments gather around the one at which a join is through, however fast the machine is now.
+    longest = 0.004
     outcomes = {"joined": 0, "cancelled": 0}
     for number in range(200):
         task = asyncio.create_task(group.join_async(id=f"{number}"))
@@ -357,8 +357,10 @@ async def test_a_cancelled_join_leaves_nothing(zk, coordinator):
         try:
             (await task).leave()
             outcomes["joined"] += 1
+            longest *= 0.8
         except asyncio.CancelledError:
             outcomes["cancelled"] += 1
+            longest *= 1.2
     assert min(outcomes.values()) > 10, outcomes
     observer = coordinator().group("g")
     await asyncio.to_thread(wait_for, lambda: len(observer.members()) == 1, 10, "nobody but the one that stays")

@@ -12,3 +12,5 @@ mod permits;
 mod queue;
 #[path = "properties/cache.rs"]
 mod cache;
+#[path = "properties/turn.rs"]
+mod turn;

@@ -39,6 +39,14 @@ def test_a_lock_cycle_takes_one_round_trip(proxy, far):
     assert cycles.round_trips == 3
 
 
+def test_several_locks_are_acquired_in_one_round_trip(proxy, far, let_go):
+    held, last = let_go
+    locks = far.multi_lock(["a", "b", "c"])
+    locks.acquire().release(wait=True)
+    taken = flight(proxy, lambda: held.append(locks.acquire()), before=last)
+    assert taken.round_trips == 1
+
+
 def test_permits_are_acquired_in_two_round_trips_at_most(proxy, far, let_go):
     held, last = let_go
     semaphore = far.semaphore("s", permits=8)

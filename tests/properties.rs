@@ -4,13 +4,13 @@
 mod assign;
 #[path = "properties/ballot.rs"]
 mod ballot;
+#[path = "properties/cache.rs"]
+mod cache;
 #[path = "properties/counter.rs"]
 mod counter;
 #[path = "properties/permits.rs"]
 mod permits;
 #[path = "properties/queue.rs"]
 mod queue;
-#[path = "properties/cache.rs"]
-mod cache;
 #[path = "properties/turn.rs"]
 mod turn;

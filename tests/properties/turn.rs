@@ -53,7 +53,7 @@ impl World {
                 assert!(self.children.contains(&other), "{me} watches who is not there");
                 self.watching.insert(me.to_owned(), other);
             }
-            Turn::Gone => panic!("{me} stands in line"),
+            Turn::Gone => assert!(!self.children.iter().any(|child| child == me), "{me} stands in line"),
         }
     }
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from kazoo_shaped import Election, TreeCache
+from kazoo_shaped import Election
+from kazoo_shaped_data import TreeCache
 from waiting import wait_for
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kazoo_shaped import Barrier, DoubleBarrier
+from kazoo_shaped_data import Barrier, DoubleBarrier
 from waiting import wait_for
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kazoo_shaped import Counter
+from kazoo_shaped_data import Counter
 
 
 def test_it_goes_up_and_down_by_whole_numbers(zk):

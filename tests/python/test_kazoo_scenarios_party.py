@@ -1,6 +1,6 @@
 """What kazoo's own tests ask of a party, asked of our groups through kazoo's shape."""
 
-from kazoo_shaped import Party
+from kazoo_shaped_data import Party
 from waiting import wait_for
 
 

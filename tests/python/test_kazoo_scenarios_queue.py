@@ -2,7 +2,7 @@
 
 import pytest
 
-from kazoo_shaped import LockingQueue, Queue
+from kazoo_shaped_data import LockingQueue, Queue
 from waiting import wait_for
 
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from sparkeeper import _sparkeeper
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -24,12 +23,18 @@ class _Nexts(Protocol[T_co]):
         """Return what comes next."""
 
 
+class _Grant(Protocol):
+    """Something native that gives itself back unless it arrives."""
+
+    def _arrive(self) -> None: ...
+
+
 async def answer(start: Callable[[], asyncio.Future[Any]]) -> Any:  # noqa: ANN401 - whatever the call answers
     """Start a native call and return its answer."""
     return await start()
 
 
-async def grant(start: Callable[[], asyncio.Future[_sparkeeper.Held | None]]) -> _sparkeeper.Held | None:
+async def grant(start: Callable[[], asyncio.Future[_Grant | None]]) -> _Grant | None:
     """Start a native call that grants something, and tell the grant when it has reached its task.
 
     A task may be cancelled when the grant is on its way to it already. Nobody has it then, so it gives itself back.

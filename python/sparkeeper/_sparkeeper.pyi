@@ -93,6 +93,66 @@ class Attempt:
         """
 
 @final
+class Barrier:
+    """
+    A barrier: while it is closed, everybody who waits at it waits; `Coordinator.barrier` makes them.
+
+    It belongs to nobody: it stays closed when who closed it ends. It pickles as configuration.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def close(self, /) -> bool:
+        """
+        Closes it.
+
+        Returns:
+            True where it was open.
+        """
+    def close_async(self, /) -> Awaitable[bool]:
+        """
+        As `close`, to be awaited.
+        """
+    def is_open(self, /) -> bool:
+        """
+        Whether nobody has to wait at it now.
+        """
+    def is_open_async(self, /) -> Awaitable[bool]:
+        """
+        As `is_open`, to be awaited.
+        """
+    def open(self, /) -> bool:
+        """
+        Opens it: everybody who waits goes on.
+
+        Returns:
+            True where it was closed.
+        """
+    def open_async(self, /) -> Awaitable[bool]:
+        """
+        As `open`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def wait(self, /, timeout: float | timedelta | None = None) -> None:
+        """
+        Returns once it is open.
+
+        Args:
+            timeout: Seconds or timedelta, the total over everything, reconnects included. 0 looks once; None waits for ever.
+
+        Raises:
+            AcquireTimeout: It took longer; the message names who closed it.
+            Closed: The coordinator was closed meanwhile.
+        """
+    def wait_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[None]:
+        """
+        As `wait`, to be awaited. Cancelling leaves nothing behind.
+        """
+
+@final
 class Batch:
     """
     Writes that land together or not at all; `Coordinator.multi` makes them.
@@ -626,6 +686,14 @@ class Coordinator:
         Raises:
             ConfigError: A secret was given as a literal instead of by reference.
         """
+    def _versioned(self, /, path: str, keep: int) -> Versioned:
+        """
+        JSON text in versions at `path`; `config` puts a schema on it.
+        """
+    def barrier(self, /, path: str) -> Barrier:
+        """
+        A barrier at `path`.
+        """
     def cache(self, /, path: str, *, persistent: bool = True) -> Cache:
         """
         A cache of the subtree at `path`.
@@ -659,6 +727,14 @@ class Coordinator:
     def connect_string(self, /) -> str:
         """
         The servers, the namespace and the timeout asked for.
+        """
+    def counter(self, /, path: str, default: int = 0) -> Counter:
+        """
+        A counter at `path`.
+
+        Args:
+            path: Its node; it stays until it is deleted.
+            default: What it begins with.
         """
     def create(
         self,
@@ -754,6 +830,16 @@ class Coordinator:
         """
         As `delete`, to be awaited.
         """
+    def double_barrier(self, /, path: str, *, parties: int, timeout: float | timedelta | None = None) -> DoubleBarrier:
+        """
+        A double barrier at `path`.
+
+        Args:
+            path: Where its members meet.
+            parties: How many begin and end together; all must say the same.
+            timeout: How long `with` waits at each end, and `enter` and `leave` by default: seconds or timedelta; None
+                waits for ever.
+        """
     def exists(self, /, path: str) -> Stat | None:
         """
         A node's stat, or None where there is no such node.
@@ -772,6 +858,10 @@ class Coordinator:
     def get_async(self, /, path: str) -> Awaitable[tuple[bytes, Stat]]:
         """
         As `get`, to be awaited.
+        """
+    def group(self, /, path: str) -> Group:
+        """
+        The group of those who joined at `path`.
         """
     def lock(self, /, path: str, *, timeout: float | timedelta | None = None, owner: str | None = None) -> Lock:
         """
@@ -797,6 +887,20 @@ class Coordinator:
 
         Args:
             guard: Something held, such as a lock; the batch lands only while it stands.
+        """
+    def multi_lock(
+        self, /, paths: Sequence[str], *, timeout: float | timedelta | None = None, owner: str | None = None
+    ) -> MultiLock:
+        """
+        The locks at several paths, to be held all or none.
+
+        Args:
+            paths: Where contenders line up; a path that is named twice counts once.
+            timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
+            owner: Who we say we are; the coordinator's owner by default.
+
+        Raises:
+            ConfigError: There is no path.
         """
     @property
     def namespace(self, /) -> str:
@@ -830,6 +934,21 @@ class Coordinator:
             backoff: How long an item waits after its first failure: seconds or timedelta, 1 by default; doubled
                 with each failure, up to five minutes, less up to a half by chance.
             dedupe_window: How long after its end a dedupe id still names the item that had it; 300 s by default.
+        """
+    def read_write_lock(
+        self, /, path: str, *, timeout: float | timedelta | None = None, owner: str | None = None
+    ) -> ReadWriteLock:
+        """
+        A read/write lock at `path`.
+
+        Args:
+            path: Where its contenders line up.
+            timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
+            owner: Who we say we are; the coordinator's owner by default.
+        """
+    def registry(self, /, path: str) -> Registry:
+        """
+        The naming service at `path`.
         """
     def semaphore(
         self, /, path: str, permits: int = 1, *, timeout: float | timedelta | None = None, owner: str | None = None
@@ -903,6 +1022,159 @@ class Coordinator:
         """
 
 @final
+class Counter:
+    """
+    A handle on the counter at one path; `Coordinator.counter` makes them.
+
+    Every operation takes effect once, also where the reply to it was lost. The counter is a whole number of 64 bits. It
+    stays until its node is deleted. The node's data is our own: kazoo's and Curator's counters keep other data.
+    It pickles as configuration and connects where it is used.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def add(
+        self,
+        /,
+        n: int = 1,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> int:
+        """
+        Adds `n`, exactly once.
+
+        Args:
+            n: A whole number; a negative one counts down.
+            guard: Something held, such as a lock; it is added only while it stands.
+            timeout: Seconds or timedelta; None goes on until the outcome is known.
+
+        Returns:
+            The value after.
+
+        Raises:
+            ConfigError: The sum is beyond 64 bits, or the node holds something else.
+            LockLost: The guard does not stand any more; nothing was added.
+            ConnectionLost: It took longer than the timeout: it was added once or not at all.
+        """
+    def add_async(
+        self,
+        /,
+        n: int = 1,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Awaitable[int]:
+        """
+        As `add`, to be awaited. What is cancelled was added once or not at all.
+        """
+    def compare_and_set(
+        self,
+        /,
+        old: int,
+        new: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> bool:
+        """
+        Sets `new` where the value is `old`.
+
+        Args:
+            old: What it must be.
+            new: What it becomes.
+            guard: Something held, such as a lock; it is set only while it stands.
+            timeout: Seconds or timedelta; None goes on until the outcome is known.
+
+        Returns:
+            Whether it was `old`, and is `new` now; right also where the reply was lost.
+
+        Raises:
+            ConfigError: The node holds something else.
+            LockLost: The guard does not stand any more; nothing was set.
+            ConnectionLost: It took longer than the timeout: it was set once or not at all.
+        """
+    def compare_and_set_async(
+        self,
+        /,
+        old: int,
+        new: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Awaitable[bool]:
+        """
+        As `compare_and_set`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def reserve(
+        self,
+        /,
+        n: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> range:
+        """
+        Adds `n` and returns the numbers in between, which nobody else gets: from the value before up to the one after.
+
+        Args:
+            n: How many, 1 or more.
+            guard: Something held, such as a lock; they are reserved only while it stands.
+            timeout: Seconds or timedelta; None goes on until the outcome is known.
+
+        Raises:
+            ConfigError: `n` is below 1, or the numbers end before that.
+            LockLost: The guard does not stand any more; nothing was reserved.
+            ConnectionLost: It took longer than the timeout: they were reserved, for nobody, or not.
+        """
+    def reserve_async(
+        self,
+        /,
+        n: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Awaitable[range]:
+        """
+        As `reserve`, to be awaited.
+        """
+    def set(
+        self,
+        /,
+        value: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> None:
+        """
+        Sets the value, whatever it was. Arguments and errors are those of `add`.
+        """
+    def set_async(
+        self,
+        /,
+        value: int,
+        *,
+        guard: Held | Permits | Term | QueueItem | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Awaitable[None]:
+        """
+        As `set`, to be awaited.
+        """
+    @property
+    def value(self, /) -> int:
+        """
+        The value now, asked of the server: every operation that returned before is in it, whoever ran it.
+        """
+    def value_async(self, /) -> Awaitable[int]:
+        """
+        As reading `value`, to be awaited.
+        """
+
+@final
 class DeadLetter:
     """
     An item that was given up: its attempts are used up.
@@ -939,6 +1211,78 @@ class DeadLetter:
     def since(self, /) -> int:
         """
         When it was given up, in milliseconds since 1970 on the server's clock.
+        """
+
+@final
+class DoubleBarrier:
+    """
+    So many parties begin together and end together; `Coordinator.double_barrier` makes them.
+
+    Each thread (each task under asyncio) that enters through it is one party. It can be entered again after each
+    generation. Dropped while its parties are inside, they have left. It pickles as configuration.
+    """
+    def __aenter__(self, /) -> Awaitable[int]: ...
+    def __aexit__(
+        self, /, kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> int: ...
+    def __exit__(self, /, kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def enter(self, /, timeout: float | timedelta | None = None) -> int:
+        """
+        Waits until all parties are there.
+
+        Args:
+            timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's by default. 0
+                passes only where we complete the generation.
+
+        Returns:
+            The generation's number.
+
+        Raises:
+            AcquireTimeout: It took one of the parties longer than its timeout: all of the generation get this.
+            ConnectionLost: The timeout is over, and no server said what the others got.
+            NotOwner: This thread or task is inside already.
+        """
+    def enter_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[int]:
+        """
+        As `enter`, to be awaited. Cancelling leaves nothing behind; the others wait for one more.
+        """
+    def leave(self, /, timeout: float | timedelta | None = None) -> None:
+        """
+        Waits until all parties of the generation that live leave.
+
+        Args:
+            timeout: As for `enter`.
+
+        Raises:
+            AcquireTimeout: It took longer than the timeout of one of those who leave: all of them get this.
+            ConnectionLost: The timeout is over, and no server said what the others got.
+            SessionExpired: We had left before, with our session.
+            NotOwner: This thread or task is not inside.
+        """
+    def leave_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[None]:
+        """
+        As `leave`, to be awaited. Cancelled, we have left.
+        """
+    def members(self, /) -> list[Contender]:
+        """
+        Everybody who waits or is inside, in order of arrival.
+        """
+    def members_async(self, /) -> Awaitable[list[Contender]]:
+        """
+        As `members`, to be awaited.
+        """
+    @property
+    def parties(self, /) -> int:
+        """
+        How many begin and end together.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
         """
 
 class Election:
@@ -1037,6 +1381,83 @@ class Election:
         """
 
 @final
+class Group:
+    """
+    A handle on the group at one path; `Coordinator.group` makes them.
+
+    It pickles as configuration and connects where it is used.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def join(
+        self, /, data: bytes | bytearray | None = None, id: str | None = None, timeout: float | timedelta | None = None
+    ) -> Membership:
+        """
+        Joins the group, and returns once a server says so. To be used in `with`, which leaves at its end.
+
+        The membership comes back by itself after a lost connection, and after an expiry as a new incarnation.
+
+        Args:
+            data: What the others read in `members`.
+            id: Unique in the group; a fresh one by default.
+            timeout: Seconds or timedelta, the total; 0 tries once. By default it waits for a server as long as it
+                takes. An id that another session has is waited for no longer than one and a half session timeouts:
+                then the session of a predecessor that was killed has ended.
+
+        Raises:
+            NodeExists: Somebody else has the id.
+            AcquireTimeout: No server answered in time.
+        """
+    def join_async(
+        self, /, data: bytes | bytearray | None = None, id: str | None = None, timeout: float | timedelta | None = None
+    ) -> Awaitable[Membership]:
+        """
+        As `join`, to be awaited. Cancelling leaves nothing behind.
+        """
+    def members(self, /) -> list[Member]:
+        """
+        The members now, sorted by id, with what they say.
+        """
+    def members_async(self, /) -> Awaitable[list[Member]]:
+        """
+        As `members`, to be awaited.
+        """
+    def on_change(self, /, callback: Any) -> None:
+        """
+        Calls `callback(view)` with the view as it is and then at every change, in order, on a thread of its own.
+
+        Changes that follow each other closely may be told as one. It ends with the coordinator.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def view(self, /) -> View:
+        """
+        The view now: who is there, under a number that everybody shares.
+        """
+    def view_async(self, /) -> Awaitable[View]:
+        """
+        As `view`, to be awaited.
+        """
+    def wait_for(self, /, count: int, timeout: float | timedelta | None = None) -> View:
+        """
+        Waits until there are `count` members or more, and returns the view that has them.
+
+        Args:
+            count: How many.
+            timeout: Seconds or timedelta, the total over everything; 0 looks once, None waits for ever.
+
+        Raises:
+            AcquireTimeout: There were fewer; the message names them.
+        """
+    def wait_for_async(self, /, count: int, timeout: float | timedelta | None = None) -> Awaitable[View]:
+        """
+        As `wait_for`, to be awaited.
+        """
+
+@final
 class Held:
     """
     A held lock: what `acquire` returns and `with` binds.
@@ -1064,6 +1485,13 @@ class Held:
 
         It runs on a thread of its own. It is not called for a lock that is released.
         """
+    def on_release_requested(self, /, callback: Any) -> None:
+        """
+        Calls `callback(reason)` whenever somebody asks the holder to let go, also for what was asked before.
+
+        It runs on a thread of its own, once for each request, until the lock is released or lost. Whether to
+        release is the holder's decision. A request of Curator's `Revoker` has no reason: an empty string.
+        """
     @property
     def owner(self, /) -> str:
         """
@@ -1072,7 +1500,12 @@ class Held:
     @property
     def path(self, /) -> str:
         """
-        The lock's path, as it was given.
+        The lock's path, as it was given; of a multi-lock all of them, joined by commas.
+        """
+    @property
+    def paths(self, /) -> list[str]:
+        """
+        The path of each lock that is held: one, but for a multi-lock.
         """
     def release(self, /, wait: bool = False) -> None:
         """
@@ -1090,6 +1523,11 @@ class Held:
         As `release`, to be awaited.
         """
     @property
+    def release_requested(self, /) -> str | None:
+        """
+        Why somebody asked the holder to let go, as far as this process heard; None where nobody did.
+        """
+    @property
     def state(self, /) -> str:
         """
         "HELD" (connected, in the lease), "AT_RISK" (in the lease, but nobody can confirm it), "LOST" (for good).
@@ -1102,6 +1540,50 @@ class Held:
     def valid_for(self, /) -> float:
         """
         Seconds for which the lock is provably ours from now on; 0.0 once it is lost or released.
+        """
+
+@final
+class Instance:
+    """
+    An instance of a service.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def address(self, /) -> str:
+        """
+        Where it is reached.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Unique in its service.
+        """
+    @property
+    def metadata(self, /) -> Any:
+        """
+        Whatever else it says.
+        """
+    @property
+    def session_id(self, /) -> int:
+        """
+        Its session.
+        """
+    @property
+    def since(self, /) -> int:
+        """
+        When it registered, in milliseconds since 1970 on the server's clock.
+        """
+    @property
+    def weight(self, /) -> int:
+        """
+        Its share of the load, relative to the others'.
+        """
+    @property
+    def zone(self, /) -> str | None:
+        """
+        Where it is.
         """
 
 @final
@@ -1238,7 +1720,7 @@ class Location:
 @final
 class Lock:
     """
-    A handle on the lock at one path; `Coordinator.lock` makes them.
+    A handle on the lock at one path; `Coordinator.lock` makes them, and the sides of a `ReadWriteLock`.
 
     Reentrant per thread, and per task under asyncio. Two handles on one path are two contenders.
     It pickles as configuration and connects where it is used.
@@ -1249,7 +1731,7 @@ class Lock:
     ) -> Awaitable[None]: ...
     def __enter__(self, /) -> Held: ...
     def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
-    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __reduce__(self, /) -> Any: ...
     def __repr__(self, /) -> str: ...
     def acquire(self, /, timeout: float | timedelta | None = None) -> Held:
         """
@@ -1264,15 +1746,37 @@ class Lock:
 
         Raises:
             AcquireTimeout: It took longer; the message names the holder.
+            WouldDeadlock: A holder of the read lock asks for the write lock of the same pair.
             Closed: The coordinator was closed meanwhile.
         """
     def acquire_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[Held]:
         """
         As `acquire`, to be awaited. Cancelling leaves nothing behind.
         """
+    def break_(self, /, token: int) -> Contender:
+        """
+        Takes the lock from its holder by force: the next in line is let in. Acquire to be in line yourself.
+
+        The old holder's guarded writes are refused from now on, and it learns LOST. What it does without a
+        guard until then is not prevented: ask with `request_release` first.
+
+        Args:
+            token: The holder's, as `contenders` shows it. Nobody else is touched.
+
+        Returns:
+            Who held it.
+
+        Raises:
+            NotOwner: The token is not the holder's; the message names who holds it now.
+            NotAuthorized: The ACL forbids it.
+        """
+    def break_async(self, /, token: int) -> Awaitable[Contender]:
+        """
+        As `break_`, to be awaited.
+        """
     def contenders(self, /) -> list[Contender]:
         """
-        Everybody in line: the holder first, then who waits, in order of arrival.
+        Everybody in line: the holder first, then who waits, in order of arrival. Readers that share have position 0.
         """
     def contenders_async(self, /) -> Awaitable[list[Contender]]:
         """
@@ -1282,6 +1786,22 @@ class Lock:
     def path(self, /) -> str:
         """
         The path, as it was given.
+        """
+    def request_release(self, /, reason: str = ...) -> list[Contender]:
+        """
+        Asks whoever holds the lock now to let go: its `on_release_requested` is called with the reason.
+
+        A Curator holder is told as Curator's `Revoker` tells it, without the reason.
+
+        Returns:
+            Who was asked: nobody where the lock is free, all readers where they share it.
+
+        Raises:
+            NotAuthorized: The holder's ACL forbids it.
+        """
+    def request_release_async(self, /, reason: str = ...) -> Awaitable[list[Contender]]:
+        """
+        As `request_release`, to be awaited.
         """
     def try_acquire(self, /) -> Held | None:
         """
@@ -1322,6 +1842,197 @@ class Loss:
     def wait_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[bool]:
         """
         As `wait`, to be awaited.
+        """
+
+@final
+class Member:
+    """
+    A member of a group, as everybody sees it.
+    """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def data(self, /) -> bytes:
+        """
+        What it says.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Unique in the group.
+        """
+    @property
+    def incarnation(self, /) -> int:
+        """
+        Grows each time the same id joins again.
+        """
+    @property
+    def session_id(self, /) -> int:
+        """
+        Its session.
+        """
+    @property
+    def since(self, /) -> int:
+        """
+        When this incarnation joined, in milliseconds since 1970 on the server's clock.
+        """
+
+@final
+class Membership:
+    """
+    Our own membership in a group: what `join` returns. It stands until it is left or the coordinator is closed.
+    """
+    def __aenter__(self, /) -> Awaitable[Membership]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Membership: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Who we are in the group.
+        """
+    @property
+    def incarnation(self, /) -> int | None:
+        """
+        Our incarnation, which grows each time this id joins again; None while the group may not have us.
+        """
+    def leave(self, /, wait: bool = False) -> None:
+        """
+        Leaves for good, connected or not: no later session joins again. Once more is a no-op.
+
+        Args:
+            wait: Return only when the node is gone. Without it the request is on its way, and is repeated in the
+                background should the reply be lost.
+        """
+    def leave_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `leave`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The group's path, as it was given.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "JOINED", "AT_RISK" (nobody can confirm it now), "ABSENT" (lost; it joins again by itself), "LEFT" (for good).
+        """
+    def update(self, /, data: bytes | bytearray) -> None:
+        """
+        Changes what we say, and returns once a server has it; without a connection it waits for one. No view changes.
+
+        An interrupted or cancelled update is made all the same.
+
+        Raises:
+            NotOwner: We left.
+            PayloadTooLarge: Nothing was sent.
+        """
+    def update_async(self, /, data: bytes | bytearray) -> Awaitable[None]:
+        """
+        As `update`, to be awaited.
+        """
+
+@final
+class MultiLock:
+    """
+    The locks at several paths, all or none; `Coordinator.multi_lock` makes them.
+
+    No two multi-locks wait for each other, whatever order their paths were given in. Each path also excludes
+    `Coordinator.lock` and Curator's `InterProcessMutex` on it. Reentrant per thread, and per task under asyncio.
+    It pickles as configuration and connects where it is used.
+    """
+    def __aenter__(self, /) -> Awaitable[Held]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Held: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, list[str], Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def acquire(self, /, timeout: float | timedelta | None = None) -> Held:
+        """
+        Waits for all the locks.
+
+        Args:
+            timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
+                by default. 0 tries once; without either it waits for ever.
+
+        Returns:
+            The held locks, with one token. They stand until released or lost, all together.
+
+        Raises:
+            AcquireTimeout: It took longer; the message names the holders.
+            Closed: The coordinator was closed meanwhile.
+        """
+    def acquire_async(self, /, timeout: float | timedelta | None = None) -> Awaitable[Held]:
+        """
+        As `acquire`, to be awaited. Cancelling leaves nothing behind.
+        """
+    def break_(self, /, token: int) -> Contender:
+        """
+        Takes what one holder has of these paths by force, as `Lock.break_` does.
+
+        Args:
+            token: The holder's, as `contenders` shows it. A multi-lock that loses one path loses all.
+
+        Returns:
+            Who held it.
+
+        Raises:
+            NotOwner: The token is not a holder's; the message names who holds the paths now.
+            NotAuthorized: The ACL forbids it.
+        """
+    def break_async(self, /, token: int) -> Awaitable[Contender]:
+        """
+        As `break_`, to be awaited.
+        """
+    def contenders(self, /) -> dict[str, list[Contender]]:
+        """
+        Everybody in line, by path: the holder first, then who waits, in order of arrival.
+        """
+    def contenders_async(self, /) -> Awaitable[dict[str, list[Contender]]]:
+        """
+        As `contenders`, to be awaited.
+        """
+    @property
+    def paths(self, /) -> list[str]:
+        """
+        The paths as they were given, each once.
+        """
+    def request_release(self, /, reason: str = ...) -> list[Contender]:
+        """
+        Asks whoever holds any of the locks now to let go, as `Lock.request_release` does.
+
+        Returns:
+            Who was asked: nobody where all are free.
+
+        Raises:
+            NotAuthorized: A holder's ACL forbids it.
+        """
+    def request_release_async(self, /, reason: str = ...) -> Awaitable[list[Contender]]:
+        """
+        As `request_release`, to be awaited.
+        """
+    def try_acquire(self, /) -> Held | None:
+        """
+        Takes all the locks if nobody has any.
+
+        Returns:
+            The held locks, or None when somebody else has one.
+        """
+    def try_acquire_async(self, /) -> Awaitable[Held | None]:
+        """
+        As `try_acquire`, to be awaited.
         """
 
 @final
@@ -1835,13 +2546,219 @@ class QueueWorker:
         """
 
 @final
+class ReadWriteLock:
+    """
+    Many readers or one writer, in order of arrival; `Coordinator.read_write_lock` makes them.
+
+    Readers that arrive after a waiting writer wait for it. A thread or task that holds the write lock may take the
+    read lock too, and keep it when it lets the write lock go. The other way round is `WouldDeadlock`, at once.
+    Sides of one `ReadWriteLock` know of each other; those of two are strangers.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def read(self, /) -> Lock:
+        """
+        The side that readers share.
+        """
+    def write(self, /) -> Lock:
+        """
+        The side that excludes everybody.
+        """
+
+@final
+class Registration:
+    """
+    A registered instance: what `register` returns. It stands until it is unregistered or the coordinator is closed.
+    """
+    def __aenter__(self, /) -> Awaitable[Registration]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Registration: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Its id in the service.
+        """
+    @property
+    def service(self, /) -> str:
+        """
+        The service that it is an instance of.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "JOINED", "AT_RISK" (nobody can confirm it now), "ABSENT" (lost; it comes back by itself), "LEFT" (for good).
+        """
+    def unregister(self, /, wait: bool = False) -> None:
+        """
+        Unregisters it for good, connected or not: no later session registers it again. Once more is a no-op.
+
+        Args:
+            wait: Return only when the node is gone. Without it the request is on its way, and is repeated in the
+                background should the reply be lost.
+        """
+    def unregister_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `unregister`, to be awaited.
+        """
+    def update(
+        self,
+        /,
+        address: str | None = None,
+        weight: int | None = None,
+        zone: str | None = None,
+        metadata: Any | None = None,
+    ) -> None:
+        """
+        Changes what it offers, and returns once a server has it; without a connection it waits for one.
+
+        What is not given stays. An empty zone or empty metadata take the old one away. An interrupted or cancelled
+        update is made all the same.
+
+        Raises:
+            NotOwner: It was unregistered.
+            PayloadTooLarge: Nothing was changed.
+        """
+    def update_async(
+        self,
+        /,
+        address: str | None = None,
+        weight: int | None = None,
+        zone: str | None = None,
+        metadata: Any | None = None,
+    ) -> Awaitable[None]:
+        """
+        As `update`, to be awaited.
+        """
+
+@final
+class Registry:
+    """
+    A naming service at one path; `Coordinator.registry` makes them.
+
+    It pickles as configuration and connects where it is used.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def discover(self, /, service: str, pick: str = ..., zone: str | None = None, key: str | None = None) -> Instance:
+        """
+        One instance of a service, from a local view that watches keep: it costs no request once the service was asked
+        for, and goes on with what was last known while no server can be reached.
+
+        Args:
+            service: Its name.
+            pick: "random", by chance; "round_robin", in turn; "sticky", always the same for one key, and every process
+                agrees. All of them in proportion to weight.
+            zone: Prefer instances of this zone; others are chosen where it has none.
+            key: What sticks; the coordinator's owner by default.
+
+        Raises:
+            NoNode: There is none.
+            ConnectionLost: Nothing is known of the service yet, and no server answered for a session timeout.
+        """
+    def discover_async(
+        self, /, service: str, pick: str = ..., zone: str | None = None, key: str | None = None
+    ) -> Awaitable[Instance]:
+        """
+        As `discover`, to be awaited.
+        """
+    def instances(self, /, service: str) -> list[Instance]:
+        """
+        All instances of a service by the local view, sorted by id.
+
+        Raises:
+            ConnectionLost: Nothing is known of the service yet, and no server answered for a session timeout.
+        """
+    def instances_async(self, /, service: str) -> Awaitable[list[Instance]]:
+        """
+        As `instances`, to be awaited.
+        """
+    def on_change(self, /, service: str, callback: Any) -> None:
+        """
+        Calls `callback(instances)` with the list as it is and then at every change, in order, on a thread of its own.
+
+        Changes that follow each other closely may be told as one. It ends with the coordinator.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def register(
+        self,
+        /,
+        service: str,
+        address: str,
+        weight: int = 1,
+        zone: str | None = None,
+        metadata: Any | None = None,
+        id: str | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Registration:
+        """
+        Registers an instance of a service, and returns once a server says so. In `with`, it is unregistered at the end.
+
+        It comes back by itself, under the same id, after a lost connection and after an expiry.
+
+        Args:
+            service: Its name; no slashes.
+            address: Where the instance is reached, in whatever form its users understand.
+            weight: Its share of the load, relative to the others'; with 0 it is listed but never discovered.
+            zone: Where it is, for those who prefer somebody near.
+            metadata: Whatever else it says, as JSON can.
+            id: Unique in the service; a fresh one by default.
+            timeout: Seconds or timedelta, the total; 0 tries once. By default it waits for a server as long as it
+                takes. An id that another session has is waited for no longer than one and a half session timeouts:
+                then the session of a predecessor that was killed has ended.
+
+        Raises:
+            NodeExists: Somebody else has the id.
+            AcquireTimeout: No server answered in time.
+        """
+    def register_async(
+        self,
+        /,
+        service: str,
+        address: str,
+        weight: int = 1,
+        zone: str | None = None,
+        metadata: Any | None = None,
+        id: str | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Awaitable[Registration]:
+        """
+        As `register`, to be awaited. Cancelling leaves nothing behind.
+        """
+    def services(self, /) -> list[str]:
+        """
+        The names of the services that have instances, sorted.
+        """
+    def services_async(self, /) -> Awaitable[list[str]]:
+        """
+        As `services`, to be awaited.
+        """
+
+@final
 class Secret:
     """
     A secret, or the reference to one: "env:NAME", "file:PATH", or a function that is called whenever a session is
     opened. It shows what it refers to, and nothing else.
     """
     def __new__(cls, /, value: Secret | str | Any) -> Secret: ...
-    def __reduce__(self, /) -> tuple[Any, tuple]: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any]]: ...
     def __repr__(self, /) -> str: ...
 
 @final
@@ -2132,6 +3049,128 @@ class Term:
         Seconds for which the term is provably ours from now on; 0.0 once it is lost or given up.
         """
 
+@final
+class Version:
+    """
+    One version.
+    """
+    def __repr__(self, /) -> str: ...
+    @property
+    def at(self, /) -> int:
+        """
+        When, in milliseconds since 1970 on the server's clock.
+        """
+    @property
+    def by(self, /) -> str:
+        """
+        Who wrote it.
+        """
+    @property
+    def number(self, /) -> int:
+        """
+        From 1 on.
+        """
+    @property
+    def restored(self, /) -> int | None:
+        """
+        The version whose value it restored; None where it was no rollback.
+        """
+    @property
+    def value(self, /) -> str:
+        """
+        JSON text.
+        """
+
+@final
+class Versioned:
+    """
+    JSON text in versions at one path: what a `sparkeeper.config.Config` stands on.
+    """
+    def close(self, /) -> None:
+        """
+        Ends the callbacks, and takes their watches off the server.
+        """
+    def current(self, /) -> Version | None:
+        """
+        The newest version; None where none was written.
+        """
+    def current_async(self, /) -> Awaitable[Version | None]:
+        """
+        As `current`, to be awaited.
+        """
+    def history(self, /) -> list[Version]:
+        """
+        The versions that are kept, the oldest first.
+        """
+    def history_async(self, /) -> Awaitable[list[Version]]:
+        """
+        As `history`, to be awaited.
+        """
+    def kept(self, /, version: int) -> Version:
+        """
+        A version that is kept.
+        """
+    def kept_async(self, /, version: int) -> Awaitable[Version]:
+        """
+        As `kept`, to be awaited.
+        """
+    def on_change(self, /, callback: Any) -> None:
+        """
+        Calls `callback` with every newest version from now on, or with the error that says why it is none.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def rollback(
+        self, /, version: int, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+    ) -> int:
+        """
+        Writes the value of a version that is kept as the next one.
+        """
+    def rollback_async(
+        self, /, version: int, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+    ) -> Awaitable[int]:
+        """
+        As `rollback`, to be awaited.
+        """
+    def set(
+        self, /, value: str, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+    ) -> int:
+        """
+        Writes JSON text as the next version and returns its number; at `expect` only, where that is given.
+        """
+    def set_async(
+        self, /, value: str, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+    ) -> Awaitable[int]:
+        """
+        As `set`, to be awaited.
+        """
+
+@final
+class View:
+    """
+    Who is in a group, between one coming or going and the next.
+
+    Equal numbers mean equal members, whoever looks. Numbers grow, with gaps.
+    """
+    def __contains__(self, id: str, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __len__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self, /) -> str: ...
+    @property
+    def members(self, /) -> dict[str, int]:
+        """
+        The incarnation of each member, by id.
+        """
+    @property
+    def number(self, /) -> int:
+        """
+        Shared by everybody who sees these members.
+        """
+
 def assign_weighted(weights: Incomplete, partitions: int) -> tuple[Incomplete, Certificate]:
     """
     Spread weighted items over partitions so that the heaviest partition is as light as can cheaply be had.
@@ -2164,6 +3203,7 @@ def placement_keys(partitions: int) -> list[int]:
 
 __all__ = [
     "Attempt",
+    "Barrier",
     "Batch",
     "Cache",
     "CacheEvent",
@@ -2175,13 +3215,20 @@ __all__ = [
     "Committed",
     "Contender",
     "Coordinator",
+    "Counter",
     "DeadLetter",
+    "DoubleBarrier",
     "Election",
+    "Group",
     "Held",
+    "Instance",
     "Ledger",
     "Location",
     "Lock",
     "Loss",
+    "Member",
+    "Membership",
+    "MultiLock",
     "Observer",
     "PathMetrics",
     "PermitHolder",
@@ -2190,11 +3237,17 @@ __all__ = [
     "QueueDepth",
     "QueueItem",
     "QueueWorker",
+    "ReadWriteLock",
+    "Registration",
+    "Registry",
     "Secret",
     "Semaphore",
     "Stat",
     "Tally",
     "Term",
+    "Version",
+    "Versioned",
+    "View",
     "assign_weighted",
     "final_name",
     "placement_keys",

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyDict;
 
 use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
 use super::contender::Contender;
@@ -265,13 +266,13 @@ impl Lock {
         awaitable(py, release(self.source.clone(), task::task(py)?))
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let side = match &self.source {
             Source::Alone(handle) => return alone(py, handle, self.timeout),
             Source::Read(_) => "read",
             Source::Write(_) => "write",
         };
-        (py.import("operator")?.call_method1("methodcaller", (side,))?, (&self.pair,)).into_pyobject(py)
+        (py.import("operator")?.call_method1("methodcaller", (side,))?, (&self.pair,)).into_bound_py_any(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -293,9 +294,9 @@ fn alone<'py>(
     py: Python<'py>,
     handle: &Handle<recipes::Lock, Option<String>>,
     timeout: Option<Duration>,
-) -> PyResult<Bound<'py, PyTuple>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let keywords = PyDict::new(py);
     keywords.set_item("timeout", timeout.map(|timeout| timeout.as_secs_f64()))?;
     keywords.set_item("owner", handle.settings())?;
-    handle.reduce(py, "lock", keywords)?.into_pyobject(py)
+    handle.reduce(py, "lock", keywords)?.into_bound_py_any(py)
 }

@@ -12,17 +12,54 @@ from sparkeeper import exceptions
 from sparkeeper.local import words
 from waiting import wait_for
 
-_BLOCKING = {
-    sparkeeper.Coordinator: ["close", "get", "set", "create", "delete", "exists", "children", "sync"],
-    sparkeeper.Lock: ["acquire", "try_acquire", "contenders"],
-    sparkeeper.Held: ["release"],
+_CLASSES = [thing for thing in map(sparkeeper.__dict__.get, sparkeeper.__all__) if inspect.isclass(thing)]
+_SIBLINGS = [(owner, name) for owner in _CLASSES for name in dir(owner) if name.endswith("_async") and name[0] != "_"]
+# What waits for nobody: it makes a handle, notes a callback, or answers from what this process knows.
+_IMMEDIATE = {
+    sparkeeper.Batch: {"check", "create", "delete", "set"},
+    sparkeeper.CacheSnapshot: {"children", "keys"},
+    sparkeeper.Config: {"close"},
+    sparkeeper.Coordinator: {
+        *("barrier", "cache", "config", "counter", "double_barrier", "election", "group", "lock", "metrics", "multi"),
+        *("multi_lock", "queue", "read_write_lock", "registry", "semaphore"),
+        # They drive Spark, which has no asyncio interface.
+        *("partition_plan", "table", "write"),
+    },
+    sparkeeper.Election: {"observe", "stop"},
+    sparkeeper.ReadWriteLock: {"read", "write"},
 }
+# What blocks as an attribute or in a loop cannot be awaited there, so it has a method for that.
+_OF_ATTRIBUTES = {
+    (sparkeeper.CacheEvents, "next_async"),
+    (sparkeeper.Config, "value_async"),
+    (sparkeeper.Counter, "value_async"),
+    (sparkeeper.Semaphore, "permits_async"),
+    (sparkeeper.Semaphore, "set_permits_async"),
+}
+_IMMEDIATE_ANYWHERE = {"check", "valid_for", "on_change", "on_lost", "on_release_requested", "on_state"}
 
 
-@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in _BLOCKING.items() for name in names])
-def test_every_blocking_method_has_a_sibling_with_its_arguments(owner, name):
-    plain, sibling = (inspect.signature(getattr(owner, method)) for method in (name, f"{name}_async"))
-    assert [str(p) for p in plain.parameters.values()] == [str(p) for p in sibling.parameters.values()]
+def _plain(sibling):
+    return "break_" if sibling == "break_async" else sibling.removesuffix("_async")
+
+
+@pytest.mark.parametrize(("owner", "name"), _SIBLINGS)
+def test_a_sibling_has_the_arguments_of_the_blocking_method(owner, name):
+    if (owner, name) in _OF_ATTRIBUTES:
+        assert not callable(getattr(owner, _plain(name), None))
+        return
+    plain, sibling = (inspect.signature(getattr(owner, method)) for method in (_plain(name), name))
+    # Not their types: what `run_async` runs is awaitable.
+    said = [[(p.name, p.kind, p.default) for p in side.parameters.values()] for side in (plain, sibling)]
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("owner", _CLASSES)
+def test_every_method_that_waits_has_a_sibling(owner):
+    methods = {name for name in dir(owner) if name[0] != "_" and inspect.isroutine(getattr(owner, name))}
+    plain = {_plain(name) for name in methods if name.endswith("_async")}
+    alone = {name for name in methods - plain if not name.endswith("_async")}
+    assert alone - _IMMEDIATE_ANYWHERE <= _IMMEDIATE.get(owner, set())
 
 
 async def test_plain_access(coordinator):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import sparkeeper
+from recipes import Recipes
 from sparkeeper import exceptions
 from sparkeeper.local import LocalServer
 from waiting import wait_for
@@ -49,6 +50,9 @@ class Witness:
 
 def test_a_minute_away_is_the_same_session_or_a_clean_loss(own_server):
     short, long = Witness(own_server, 4, "short"), Witness(own_server, 60, "long")
+    recipes = [Recipes(witness.zk) for witness in (short, long)]
+    for handles in recipes:
+        handles.use()
     short.wait_in_line("long")
     long.wait_in_line("short")
     own_server.kill()
@@ -82,7 +86,9 @@ def test_a_minute_away_is_the_same_session_or_a_clean_loss(own_server):
         assert witness.granted == ["HELD"]
         with witness.zk.lock("short", timeout=30) as one, witness.zk.lock("long", timeout=30) as other:
             assert one.state == other.state == "HELD"
-        witness.zk.close()
+    for handles in recipes:
+        handles.use()
+        handles.zk.close()
 
 
 def test_a_server_that_is_back_in_time_finds_the_session_again(own_server):
@@ -102,6 +108,8 @@ def test_a_server_that_is_back_in_time_finds_the_session_again(own_server):
 def test_an_ensemble_that_was_wiped_ends_the_session_and_a_new_one_begins(own_server):
     witness = Witness(own_server, 4, "l")
     witness.zk.create("kept", b"x")
+    recipes = Recipes(witness.zk)
+    recipes.use()
     first_token = witness.held.token
     own_server.kill()
     shutil.rmtree(own_server.data / "data" / "version-2")
@@ -117,4 +125,5 @@ def test_an_ensemble_that_was_wiped_ends_the_session_and_a_new_one_begins(own_se
     with witness.lock as held:
         assert held.state == "HELD"
         assert held.token < first_token + 100
+    recipes.use()
     witness.zk.close()

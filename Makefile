@@ -43,7 +43,7 @@ check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its featu
 stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sources
 	.ci/stubs $(BIN)
 
-bench: build ## Locks beside kazoo and Curator, in one run
+bench: build ## Recipes beside kazoo and Curator, in one run
 	$(BIN)/python benches/locks.py
 
 notebooks: build ## Execute the notebooks, in place

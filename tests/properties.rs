@@ -10,6 +10,8 @@ mod cache;
 mod counter;
 #[path = "properties/permits.rs"]
 mod permits;
+#[path = "properties/pick.rs"]
+mod pick;
 #[path = "properties/queue.rs"]
 mod queue;
 #[path = "properties/turn.rs"]

@@ -136,7 +136,11 @@ pub(super) async fn advance(
             Turn::Watch(before) => gone(incarnation, &client, &child(parent, &before)).await?,
         }
         created.epoch = incarnation.link().epoch;
-        created.siblings = list_again(incarnation, &client, parent).await?;
+        created.siblings = match list_again(incarnation, &client, parent).await {
+            // Our node was deleted, and then the empty parent.
+            Err(Error::NoNode(_)) => Vec::new(),
+            listed => listed?,
+        };
     }
 }
 

@@ -1,8 +1,9 @@
 //! A double barrier: so many parties begin together and end together, generation after generation.
 //!
 //! Znodes: `<path>/members/_c_<guid>-member-<sequence>`, ephemeral, one per party, from `enter` to `leave`; beside it
-//! its answers `ready-<call>-<member>` and `leaving-<member>`, ephemeral as well; `<path>/state`, the one node that
-//! decides, written at its version only, and deleted by the last to leave. The rest are containers.
+//! its answers `ready-<call>-<member>` and `leaving-<member>`, ephemeral as well. The data of `<path>/members` is the
+//! state, which alone decides and is written at its version only. It is a container, as what is above: it stands
+//! while a member does, and vanishes with the state, also where the last to leave ends at once.
 //!
 //! A generation begins when `parties` members have answered one call: nodes that a crashed run left behind
 //! answer none. One multi, which checks all their nodes, lets all of them pass. A member whose timeout ends
@@ -24,7 +25,7 @@ use super::turn;
 use crate::error::{Error, Result};
 use crate::path::child;
 use crate::retry::Deadline;
-use crate::session::{GrantKind, Incarnation, Session, create_protected, delete_in_background, list_again};
+use crate::session::{GrantKind, Incarnation, Session, create_protected, delete_in_background};
 
 const LINE: LineKind = LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first };
 
@@ -40,7 +41,6 @@ struct Inner {
     place: Place,
     parties: usize,
     members: String,
-    state: String,
     inside: Mutex<HashMap<Holder, Party>>,
 }
 
@@ -49,7 +49,6 @@ struct Inner {
 struct Party {
     incarnation: Arc<Incarnation>,
     members: String,
-    state: String,
     name: String,
     generation: u64,
     said: Vec<String>,
@@ -61,12 +60,6 @@ impl Drop for Party {
         for name in self.said.iter().chain([&self.name]) {
             drop(delete_in_background(&self.incarnation, child(&self.members, name)));
         }
-        let (members, state) = (std::mem::take(&mut self.members), std::mem::take(&mut self.state));
-        let incarnation = self.incarnation.clone();
-        self.incarnation.spawn(async move {
-            // The next to leave tries again.
-            let _ = vanish(&incarnation, &members, &state).await;
-        });
     }
 }
 
@@ -77,8 +70,8 @@ impl DoubleBarrier {
     /// `InvalidPath`; `Config` where there are no parties.
     pub fn new(session: &Session, path: &str, parties: usize) -> Result<Self> {
         let place = Place::new(session, "double barrier", path)?;
-        let (members, state) = (child(&place.path, "members"), child(&place.path, "state"));
-        Ok(Self(Arc::new(Inner { place, parties, members, state, inside: Mutex::default() })))
+        let members = child(&place.path, "members");
+        Ok(Self(Arc::new(Inner { place, parties, members, inside: Mutex::default() })))
     }
 
     /// Waits until all parties are there, and returns the generation's number.
@@ -165,8 +158,8 @@ impl DoubleBarrier {
             let owner = if owner.is_empty() { &b"?"[..] } else { owner };
             let created = create_protected(&incarnation, members, MARKER, owner).await?;
             created.attempt.keep();
-            let (members, state) = (members.clone(), self.0.state.clone());
-            *party = Some(Party { incarnation, members, state, name: created.name, generation: 0, said: Vec::new() });
+            let members = members.clone();
+            *party = Some(Party { incarnation, members, name: created.name, generation: 0, said: Vec::new() });
         }
         match party {
             Some(party) => self.follow(party, false).await,
@@ -237,18 +230,14 @@ impl DoubleBarrier {
         match self.step(party, view, inside) {
             Step::Pass => return Ok(Some(view.state.generation)),
             Step::Broken => return Err(self.broken(&view.state)),
-            Step::Gone => {
-                return Err(Error::session_expired(format!(
-                    "double barrier '{}': our node is gone, so the others see us gone; enter again",
-                    self.0.place.name
-                )));
-            }
+            Step::Gone => return Err(self.gone()),
             Step::Say(name) => {
                 let path = child(&self.0.members, &name);
                 party.said.push(name);
                 let options = zk::CreateMode::Ephemeral.with_acls(party.incarnation.acls());
                 match party.incarnation.request("create", &path, client.create(&path, b"", &options)).await {
-                    Ok(_) | Err(Error::NodeExists(_)) => {}
+                    // Without the parent we are gone, as the next look tells.
+                    Ok(_) | Err(Error::NodeExists(_) | Error::NoNode(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -310,41 +299,27 @@ impl DoubleBarrier {
         client: &zk::Client,
         all: bool,
     ) -> Result<(View, i32, zk::OneshotWatcher, Option<zk::OneshotWatcher>)> {
-        let Inner { members, state, .. } = &*self.0;
-        loop {
-            let data = client.get_and_watch_data(state);
-            let (names, watcher) = if all {
-                let listed = client.list_and_watch_children(members);
-                let data = incarnation.request("get", state, data).await;
-                let (names, watcher) = incarnation.request("list", members, listed).await?;
-                (Ok::<_, Error>((data, names)), Some(watcher))
-            } else {
-                let listed = client.list_children(members);
-                let data = incarnation.request("get", state, data).await;
-                let names = incarnation.request("list", members, listed).await?;
-                (Ok((data, names)), None)
-            };
-            let (data, names) = names?;
-            match data {
-                Ok((data, stat, changes)) => {
-                    let found: State = serde_json::from_slice(&data).map_err(|why| {
-                        Error::server(format!(
-                            "read '{state}': it is no state of a double barrier ({why}); use another path"
-                        ))
-                    })?;
-                    return Ok((View::new(found, &names), stat.version, changes, watcher));
-                }
-                Err(Error::NoNode(_)) => {
-                    let initial = serde_json::to_vec(&State::initial()).unwrap_or_default();
-                    let options = zk::CreateMode::Persistent.with_acls(incarnation.acls());
-                    match incarnation.request("create", state, client.create(state, &initial, &options)).await {
-                        Ok(_) | Err(Error::NodeExists(_)) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let members = &self.0.members;
+        // While our node is there its parent is.
+        let ours = |error| if matches!(error, Error::NoNode(_)) { self.gone() } else { error };
+        let data = client.get_and_watch_data(members);
+        let (data, names, watcher) = if all {
+            let listed = client.list_and_watch_children(members);
+            let data = incarnation.request("get", members, data).await;
+            let (names, watcher) = incarnation.request("list", members, listed).await.map_err(ours)?;
+            (data, names, Some(watcher))
+        } else {
+            let listed = client.list_children(members);
+            let data = incarnation.request("get", members, data).await;
+            (data, incarnation.request("list", members, listed).await.map_err(ours)?, None)
+        };
+        let (data, stat, changes) = data.map_err(ours)?;
+        let found = if data.is_empty() { Ok(State::initial()) } else { serde_json::from_slice(&data) };
+        let found = found.map_err(|why| {
+            let what = "it is no state of a double barrier";
+            Error::server(format!("read '{members}': {what} ({why}); use another path"))
+        })?;
+        Ok((View::new(found, &names), stat.version, changes, watcher))
     }
 
     /// Writes the state at its version, where these members and answers exist. False where something had changed.
@@ -356,21 +331,21 @@ impl DoubleBarrier {
         version: i32,
         checks: &[String],
     ) -> Result<bool> {
-        let Inner { members, state: path, .. } = &*self.0;
+        let members = &self.0.members;
         let data = serde_json::to_vec(state).unwrap_or_default();
         let mut multi = client.new_multi_writer();
         let filled = checks
             .iter()
             .try_for_each(|name| multi.add_check_version(&child(members, name), -1))
-            .and_then(|()| multi.add_set_data(path, &data, Some(version)));
-        filled.map_err(|error| Error::from_client(&error, "set", path))?;
+            .and_then(|()| multi.add_set_data(members, &data, Some(version)));
+        filled.map_err(|error| Error::from_client(&error, "set", members))?;
         let written = async { Ok::<_, zk::Error>(multi.commit().await) };
-        match incarnation.request("set", path, written).await? {
+        match incarnation.request("set", members, written).await? {
             Ok(_) => Ok(true),
             Err(zk::MultiWriteError::OperationFailed { source: zk::Error::NoNode | zk::Error::BadVersion, .. }) => {
                 Ok(false)
             }
-            Err(error) => Err(Error::from_client(&error.into(), "set", path)),
+            Err(error) => Err(Error::from_client(&error.into(), "set", members)),
         }
     }
 
@@ -378,6 +353,13 @@ impl DoubleBarrier {
         Error::acquire_timeout(format!(
             "double barrier '{}': generation {} is broken for all its members: {}; try again together",
             self.0.place.name, state.generation, state.why
+        ))
+    }
+
+    fn gone(&self) -> Error {
+        Error::session_expired(format!(
+            "double barrier '{}': our node is gone, so the others see us gone; enter again",
+            self.0.place.name
         ))
     }
 
@@ -403,19 +385,4 @@ async fn changed(watcher: Option<zk::OneshotWatcher>) {
         Some(watcher) => drop(watcher.changed().await),
         None => std::future::pending().await,
     }
-}
-
-/// Removes the state where nobody is there any more.
-async fn vanish(incarnation: &Incarnation, members: &str, state: &str) -> Result<()> {
-    let client = incarnation.client()?;
-    let stat = incarnation.request("stat", state, client.check_stat(state)).await?;
-    let names = match list_again(incarnation, &client, members).await {
-        Err(Error::NoNode(_)) => Vec::new(),
-        names => names?,
-    };
-    if let Some(stat) = stat.filter(|_| names.is_empty()) {
-        // Refused where somebody came and wrote it meanwhile.
-        drop(client.delete(state, Some(stat.version)));
-    }
-    Ok(())
 }

@@ -23,7 +23,7 @@ pub(super) enum Phase {
     Broken,
 }
 
-/// The state node's data.
+/// The data of the members' parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) generation: u64,

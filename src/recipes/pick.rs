@@ -19,6 +19,18 @@ pub struct Candidate<'a> {
     pub weight: u32,
 }
 
+/// Those to choose among: with a weight, and in `zone` where anybody there has one. `of` says weight and zone.
+#[must_use]
+pub fn eligible<'a, T>(all: &'a [T], zone: Option<&str>, of: impl Fn(&'a T) -> (u32, Option<&'a str>)) -> Vec<&'a T> {
+    let (near, far): (Vec<_>, Vec<_>) = all
+        .iter()
+        .map(|one| (one, of(one)))
+        .filter(|(_, (weight, _))| *weight > 0)
+        .partition(|(_, (_, theirs))| zone.is_none() || *theirs == zone);
+    let chosen = if near.is_empty() { far } else { near };
+    chosen.into_iter().map(|(one, _)| one).collect()
+}
+
 /// The index that a uniform `draw` falls on: each with a chance in proportion to its weight.
 #[must_use]
 pub fn random(candidates: &[Candidate<'_>], draw: u64) -> Option<usize> {

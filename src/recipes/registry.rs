@@ -259,10 +259,7 @@ impl Registry {
     }
 
     fn choose(&self, service: &str, how: Pick<'_>, zone: Option<&str>, all: &[Instance]) -> Option<Instance> {
-        let near: Vec<&Instance> =
-            all.iter().filter(|one| one.weight > 0 && zone.is_some() && one.zone.as_deref() == zone).collect();
-        let eligible: Vec<&Instance> =
-            if near.is_empty() { all.iter().filter(|one| one.weight > 0).collect() } else { near };
+        let eligible = pick::eligible(all, zone, |one| (one.weight, one.zone.as_deref()));
         let candidates: Vec<Candidate<'_>> =
             eligible.iter().map(|one| Candidate { id: &one.id, weight: one.weight }).collect();
         let at = match how {

@@ -108,9 +108,10 @@ pub async fn create_protected(
                 let name = format!("{}{sequence}", &prefix[parent_prefix(parent)..]);
                 attempt.made(std::slice::from_ref(&name));
                 let siblings = match incarnation.request("list", parent, list).await {
-                    Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await?,
-                    listed => listed?,
+                    Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await,
+                    listed => listed,
                 };
+                let siblings = none_where_gone(siblings)?;
                 return Ok(Created { name, czxid: stat.czxid, siblings, epoch, attempt });
             }
             Err(Error::NoNode(_)) => make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?,
@@ -126,6 +127,14 @@ pub async fn create_protected(
                 return Err(error);
             }
         }
+    }
+}
+
+/// Somebody deleted our node, and then the parent went too: nobody is there, as the caller sees from its own absence.
+pub(super) fn none_where_gone(listed: Result<Vec<String>>) -> Result<Vec<String>> {
+    match listed {
+        Err(Error::NoNode(_)) => Ok(Vec::new()),
+        listed => listed,
     }
 }
 

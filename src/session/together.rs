@@ -9,7 +9,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
-use super::create::{Attempt, list_again, make_parents};
+use super::create::{Attempt, list_again, make_parents, none_where_gone};
 use super::delete::delete_in_background;
 use super::incarnation::Incarnation;
 use super::limits;
@@ -129,10 +129,10 @@ pub async fn create_together(incarnation: &Arc<Incarnation>, wanted: Wanted<'_>)
         }
         let mut siblings = Vec::with_capacity(parents.len());
         for (list, parent) in lists.into_iter().zip(parents) {
-            siblings.push(match incarnation.request("list", parent, list).await {
-                Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await?,
-                listed => listed?,
-            });
+            siblings.push(none_where_gone(match incarnation.request("list", parent, list).await {
+                Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await,
+                listed => listed,
+            })?);
         }
         let czxid = match nodes.first() {
             Some((_, Some(czxid))) => *czxid,

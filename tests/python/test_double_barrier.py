@@ -69,7 +69,7 @@ def test_nobody_passes_before_the_last_and_nobody_leaves_before_the_last(zk, coo
         outcomes = [run.result(15) for run in runs]
         assert {generation for generation, _ in outcomes} == {1}
         assert min(at for _, at in outcomes) > left
-    wait_for(lambda: zk.exists("stage/state") is None, 10, "the state to go with the last")
+    wait_for(lambda: zk.children("stage/members") == [], 10, "the last to be gone: the state goes with their container")
     assert zk.double_barrier("stage", parties=3).members() == []
 
 

@@ -168,7 +168,8 @@ impl Group {
 
     /// Calls `callback(view)` with the view as it is and then at every change, in order, on a thread of its own.
     ///
-    /// Changes that follow each other closely may be told as one. It ends with the coordinator.
+    /// Changes that follow each other closely may be told as one. It ends with the coordinator: keep that,
+    /// this handle, or something held through either.
     fn on_change(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
         let mut views = block_on(py, async { Ok(self.0.recipe().await?.views()) })?;
         callbacks::run(py, callback, |callback| async move {

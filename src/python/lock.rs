@@ -122,6 +122,8 @@ async fn break_hold(source: Source, token: i64) -> Result<Contender> {
 impl Coordinator {
     /// A lock at `path`.
     ///
+    /// It does not exclude a read/write lock at the same path, and is not excluded by one: use one kind per path.
+    ///
     /// Args:
     ///     path: Where its contenders line up.
     ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.

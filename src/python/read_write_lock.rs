@@ -28,6 +28,8 @@ pub(super) struct ReadWriteLock {
 impl Coordinator {
     /// A read/write lock at `path`.
     ///
+    /// It does not exclude a plain lock at the same path, and is not excluded by one: use one kind per path.
+    ///
     /// Args:
     ///     path: Where its contenders line up.
     ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.

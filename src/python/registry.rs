@@ -228,7 +228,8 @@ impl Registry {
 
     /// Calls `callback(instances)` with the list as it is and then at every change, in order, on a thread of its own.
     ///
-    /// Changes that follow each other closely may be told as one. It ends with the coordinator.
+    /// Changes that follow each other closely may be told as one. It ends with the coordinator: keep that,
+    /// this handle, or something held through either.
     fn on_change(&self, py: Python<'_>, service: String, callback: Py<PyAny>) -> PyResult<()> {
         let mut changes = block_on(py, async { self.0.recipe().await?.changes(&service) })?;
         callbacks::run(py, callback, |callback| async move {

@@ -1,13 +1,14 @@
 //! Who holds what through one handle: reentrancy, and the object that stands for one acquisition.
 //!
-//! A thread or task that holds already gets the same grant once more; the node goes with its last release.
+//! A thread or task that holds already gets the same grant once more; the node goes with its last release. What is
+//! held keeps its session open: nobody loses a lock by dropping the coordinator that it came from.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::session::{Grant, GrantState, Release};
+use crate::session::{Grant, GrantState, Release, Session};
 
 /// Who may re-enter what is already held through the same handle: a thread, or a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,8 @@ pub(super) struct Holds {
     /// Who we say we are.
     pub(super) owner: String,
     table: Mutex<HashMap<(Holder, Mode), Hold>>,
+    /// Dropped with the handle and everything held through it, and no earlier.
+    _session: Session,
 }
 
 #[derive(Debug)]
@@ -68,8 +71,10 @@ pub struct Held {
 }
 
 impl Holds {
-    pub(super) fn new(paths: Vec<String>, owner: String) -> Arc<Self> {
-        Arc::new(Self { name: paths.join(", "), paths, owner, table: Mutex::default() })
+    /// `owner` is the session's where none is given.
+    pub(super) fn new(session: &Session, paths: Vec<String>, owner: Option<String>) -> Arc<Self> {
+        let owner = owner.unwrap_or_else(|| session.config().owner.clone());
+        Arc::new(Self { name: paths.join(", "), paths, owner, table: Mutex::default(), _session: session.clone() })
     }
 
     /// Once more what `holder` has. What is lost is forgotten: its `Held` still reports the loss.

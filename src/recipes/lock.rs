@@ -44,7 +44,7 @@ impl Lock {
     /// `InvalidPath`; the root is none either, because a lock needs a node of its own.
     pub fn new(session: &Session, path: &str, owner: Option<String>) -> Result<Self> {
         let place = Place::new(session, "lock", path)?;
-        let holds = Holds::new(vec![path.to_owned()], owner.unwrap_or_else(|| session.config().owner.clone()));
+        let holds = Holds::new(session, vec![path.to_owned()], owner);
         Ok(Self::side(place, Mode::Exclusive, LINE, holds))
     }
 

@@ -33,6 +33,8 @@ struct Inner {
     fact: watch::Receiver<Fact>,
     /// Kept by the task, for as long as it may have a node.
     name: Weak<Name>,
+    /// Whoever keeps a membership keeps its session open, also without the coordinator that it came from.
+    _session: Session,
 }
 
 /// How a membership stands, without asking the network.
@@ -122,6 +124,7 @@ impl Membership {
             wanted,
             fact: fact.clone(),
             name: Arc::downgrade(&name),
+            _session: session.clone(),
         }));
         tokio::spawn(upkeep.run(name));
         let mut pending = Pending(Some(membership));

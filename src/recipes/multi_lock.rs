@@ -58,7 +58,7 @@ impl MultiLock {
     pub fn new(session: &Session, paths: &[String], owner: Option<String>) -> Result<Self> {
         let paths = distinct(&session.config().prefix()?, paths)?;
         let places = paths.iter().map(|path| Place::new(session, "lock", path)).collect::<Result<_>>()?;
-        let holds = Holds::new(paths, owner.unwrap_or_else(|| session.config().owner.clone()));
+        let holds = Holds::new(session, paths, owner);
         Ok(Self { session: session.clone(), places, holds })
     }
 

@@ -40,7 +40,7 @@ impl ReadWriteLock {
     /// `InvalidPath`; the root is none either, because a lock needs a node of its own.
     pub fn new(session: &Session, path: &str, owner: Option<String>) -> Result<Self> {
         let place = Place::new(session, "read/write lock", path)?;
-        let holds = Holds::new(vec![path.to_owned()], owner.unwrap_or_else(|| session.config().owner.clone()));
+        let holds = Holds::new(session, vec![path.to_owned()], owner);
         Ok(Self {
             read: Lock::side(place.clone(), Mode::Read, READ, holds.clone()),
             write: Lock::side(place, Mode::Write, WRITE, holds),

@@ -1,5 +1,6 @@
 """A coordinator's session: its states, plain access, sizes, closing, and what refuses it."""
 
+import gc
 import threading
 import time
 from datetime import timedelta
@@ -241,3 +242,36 @@ def test_an_acl_keeps_strangers_out(coordinator):
     with pytest.raises(exceptions.NotAuthorized):
         stranger.set("ours", b"z")
     assert coordinator(auth=("digest", "bob:secret")).get("mine/deep")[0] == b"x"
+
+
+def ephemeral_owners(zk, path):
+    """Return the sessions that have a node at `path` or below."""
+    stat = zk.exists(path)
+    if stat is None:
+        return set()
+    below = (ephemeral_owners(zk, f"{path}/{name}") for name in zk.children(path))
+    return {stat.ephemeral_owner}.union(*below) - {0}
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda zk: zk.lock("a").acquire(),
+        lambda zk: zk.multi_lock(["a", "b"]).acquire(),
+        lambda zk: zk.read_write_lock("a").read().acquire(),
+        lambda zk: zk.read_write_lock("a").write().acquire(),
+        lambda zk: zk.semaphore("a", 2).acquire(),
+        lambda zk: zk.election("a").campaign(),
+        lambda zk: zk.group("a").join(),
+        lambda zk: zk.registry("a").register("s", "host:1"),
+    ],
+    ids=["lock", "multi-lock", "read", "write", "permits", "term", "membership", "registration"],
+)
+def test_what_is_held_keeps_its_session_open(zk, connect_string, namespace, take):
+    kept = [take(sparkeeper.connect(connect_string, namespace=namespace))]
+    gc.collect()
+    with pytest.raises(AssertionError, match="waited"):
+        wait_for(lambda: kept[0].state not in {"HELD", "JOINED"}, 0.5, "a loss")
+    assert len(ephemeral_owners(zk, "a")) == 1
+    kept.clear()
+    wait_for(lambda: not ephemeral_owners(zk, "a"), 5, "the session to end with the last that is held")

@@ -6,7 +6,7 @@ use crate::recipes;
 use crate::recipes::ballot;
 
 /// Somebody who leads an election or wants to.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     /// Who it says it is.
@@ -22,6 +22,8 @@ pub(super) struct Candidate {
     /// Its priority in an election by "priority", else None.
     priority: Option<i64>,
 }
+
+pickles!(Candidate { id, token, since, session_id, position, priority });
 
 impl From<recipes::Candidate> for Candidate {
     fn from(found: recipes::Candidate) -> Self {
@@ -45,7 +47,7 @@ impl Candidate {
 }
 
 /// How a vote went.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tally {
     /// Ballots cast in the round that elected the winner, void ones and those of earlier attempts included.
@@ -59,6 +61,8 @@ pub(super) struct Tally {
     /// The winner's fencing token.
     token: i64,
 }
+
+pickles!(Tally { total_votes, valid_votes, turnout, winner, token });
 
 impl From<ballot::Tally> for Tally {
     fn from(found: ballot::Tally) -> Self {

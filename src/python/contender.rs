@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::recipes;
 
 /// Somebody who stands in line for a lock.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contender {
     /// Who it says it is.
@@ -19,6 +19,8 @@ pub(super) struct Contender {
     /// 0 holds the lock, 1 is next.
     position: usize,
 }
+
+pickles!(Contender { owner, token, since, session_id, position });
 
 impl From<recipes::Contender> for Contender {
     fn from(found: recipes::Contender) -> Self {

@@ -163,7 +163,7 @@ impl Coordinator {
         self.0.existing().map_or(0, Session::session_id)
     }
 
-    /// The servers, the namespace and the timeout asked for.
+    /// The servers and the chroot, as ZooKeeper's own clients take them; the namespace is not in it.
     #[getter]
     fn connect_string(&self) -> String {
         let config = self.0.config();

@@ -331,6 +331,15 @@ pub(super) struct Member(recipes::Member);
 
 #[pymethods]
 impl Member {
+    #[new]
+    fn new(id: String, data: Vec<u8>, incarnation: i64, session_id: i64, since: i64) -> Self {
+        Self(recipes::Member { id, data, incarnation, session_id, since })
+    }
+
+    fn __getnewargs__<'py>(&'py self, py: Python<'py>) -> (&'py str, Bound<'py, PyBytes>, i64, i64, i64) {
+        (self.id(), self.data(py), self.incarnation(), self.session_id(), self.since())
+    }
+
     /// Unique in the group.
     #[getter]
     fn id(&self) -> &str {
@@ -373,7 +382,7 @@ impl Member {
 /// Who is in a group, between one coming or going and the next.
 ///
 /// Equal numbers mean equal members, whoever looks. Numbers grow, with gaps.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
     /// Shared by everybody who sees these members.
@@ -381,6 +390,8 @@ pub(super) struct View {
     /// The incarnation of each member, by id.
     members: BTreeMap<String, i64>,
 }
+
+pickles!(View { number, members });
 
 impl From<recipes::View> for View {
     fn from(found: recipes::View) -> Self {

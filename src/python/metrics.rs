@@ -1,4 +1,5 @@
 //! Counters per path.
+#![expect(clippy::too_many_arguments, reason = "a pickle gives the constructor every field")]
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use super::coordinator::Coordinator;
 use crate::session;
 
 /// What happened to one path through this coordinator, expiries of its session included.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PathMetrics {
     /// Grants so far.
@@ -30,6 +31,18 @@ pub(super) struct PathMetrics {
     /// The longest of these.
     longest_hold_seconds: f64,
 }
+
+pickles!(PathMetrics {
+    acquired,
+    released,
+    held,
+    lost,
+    fenced_writes,
+    wait_seconds,
+    longest_wait_seconds,
+    hold_seconds,
+    longest_hold_seconds
+});
 
 impl From<session::PathMetrics> for PathMetrics {
     fn from(found: session::PathMetrics) -> Self {

@@ -4,6 +4,10 @@
 #![expect(clippy::doc_markdown, reason = "docstrings follow Python conventions")]
 #![expect(clippy::needless_pass_by_value, reason = "arguments come out of Python objects owned")]
 
+// First: a macro is known to what follows it.
+#[macro_use]
+mod pickled;
+
 mod arrival;
 mod assign;
 mod attempt;

@@ -183,7 +183,7 @@ impl Permits {
 }
 
 /// Somebody who has permits of a semaphore.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PermitHolder {
     /// Who it says it is.
@@ -197,6 +197,8 @@ pub(super) struct PermitHolder {
     /// Its session.
     session_id: i64,
 }
+
+pickles!(PermitHolder { owner, permits, token, since, session_id });
 
 impl From<recipes::PermitHolder> for PermitHolder {
     fn from(found: recipes::PermitHolder) -> Self {

@@ -12,6 +12,15 @@ pub(super) struct DeadLetter(pub(super) queue::DeadLetter);
 
 #[pymethods]
 impl DeadLetter {
+    #[new]
+    fn new(id: String, data: Vec<u8>, attempts: u32, error: String, priority: i32, since: i64) -> Self {
+        Self(queue::DeadLetter { id, payload: data, attempts, error, priority, since })
+    }
+
+    fn __getnewargs__(&self) -> (&str, Bytes, u32, &str, i32, i64) {
+        (self.id(), self.data(), self.attempts(), self.error(), self.priority(), self.since())
+    }
+
     /// The item's id.
     #[getter]
     fn id(&self) -> &str {
@@ -55,7 +64,7 @@ impl DeadLetter {
 }
 
 /// Somebody who has an item.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct QueueWorker {
     /// The item's id.
@@ -69,6 +78,8 @@ pub(super) struct QueueWorker {
     /// The claim's token.
     token: i64,
 }
+
+pickles!(QueueWorker { item, owner, until, session_id, token });
 
 impl From<queue::Worker> for QueueWorker {
     fn from(found: queue::Worker) -> Self {
@@ -86,7 +97,7 @@ impl QueueWorker {
 }
 
 /// How much is in a queue.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct QueueDepth {
     /// Items that were put and are neither done nor given up: what len() says.
@@ -96,6 +107,8 @@ pub(super) struct QueueDepth {
     /// Dead letters.
     dead: usize,
 }
+
+pickles!(QueueDepth { queued, at_work, dead });
 
 impl From<queue::Depth> for QueueDepth {
     fn from(found: queue::Depth) -> Self {

@@ -421,6 +421,9 @@ impl Registration {
     }
 }
 
+/// What an instance is made of, in its constructor's order.
+type InstanceFields<'py> = (&'py str, &'py str, u32, Option<&'py str>, Bound<'py, PyAny>, i64, i64);
+
 /// An instance of a service.
 #[pyclass(frozen, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq)]
@@ -428,6 +431,27 @@ pub(super) struct Instance(recipes::Instance);
 
 #[pymethods]
 impl Instance {
+    #[new]
+    #[expect(clippy::too_many_arguments, reason = "a pickle gives the constructor every field")]
+    fn new(
+        py: Python<'_>,
+        id: String,
+        address: String,
+        weight: u32,
+        zone: Option<String>,
+        metadata: &Bound<'_, PyAny>,
+        since: i64,
+        session_id: i64,
+    ) -> PyResult<Self> {
+        let metadata = json(py, metadata)?;
+        Ok(Self(recipes::Instance { id, address, weight, zone, metadata, since, session_id }))
+    }
+
+    fn __getnewargs__<'py>(&'py self, py: Python<'py>) -> PyResult<InstanceFields<'py>> {
+        let metadata = self.metadata(py)?;
+        Ok((self.id(), self.address(), self.weight(), self.zone(), metadata, self.since(), self.session_id()))
+    }
+
     /// Unique in its service.
     #[getter]
     fn id(&self) -> &str {

@@ -1,10 +1,11 @@
 //! A znode's stat.
+#![expect(clippy::too_many_arguments, reason = "a pickle gives the constructor every field")]
 
 use pyo3::prelude::*;
 
 /// What the server keeps about a znode. Zxids order all changes of the ensemble; times are
 /// milliseconds since 1970 on the server's wall clock.
-#[pyclass(frozen, get_all, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
+#[pyclass(frozen, get_all, eq, new = "from_fields", skip_from_py_object, module = "sparkeeper._sparkeeper")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     /// Zxid of the change that created the node.
@@ -30,6 +31,20 @@ pub(super) struct Stat {
     /// Number of children.
     num_children: i32,
 }
+
+pickles!(Stat {
+    czxid,
+    mzxid,
+    pzxid,
+    ctime,
+    mtime,
+    version,
+    cversion,
+    aversion,
+    ephemeral_owner,
+    data_length,
+    num_children
+});
 
 impl From<crate::session::Stat> for Stat {
     fn from(stat: crate::session::Stat) -> Self {

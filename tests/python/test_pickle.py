@@ -149,3 +149,39 @@ def test_contenders_and_stats_compare_by_value(zk):
 def test_nothing_is_connected_by_unpickling():
     nobody = sparkeeper.Coordinator(f"{HOST}:{free_ports(1)[0]}")
     assert pickle.loads(pickle.dumps(nobody)).state == "SUSPENDED"
+
+
+_VALUES = (
+    sparkeeper.Stat(2**40, 2, 3, 4, 5, 6, 7, 8, 2**62, 10, 11),
+    sparkeeper.Contender("me", 1, 2, 2**62, 4),
+    sparkeeper.Candidate("me", None, 2, 3, 4, -5),
+    sparkeeper.Tally(3, 2, 1.5, "me", 9),
+    sparkeeper.PathMetrics(5, 4, 1, 2, 3, 0.5, 0.25, 1.5, 1.25),
+    sparkeeper.Member("me", b"\x00data", 2, 3, 4),
+    sparkeeper.View(7, {"a": 1, "b": 2}),
+    sparkeeper.Instance("i", "host:1", 3, None, {"deep": [1, None, "x"]}, 5, 6),
+    sparkeeper.QueueWorker("item", "me", 3, 4, 5),
+    sparkeeper.QueueDepth(3, 2, 1),
+    sparkeeper.DeadLetter("item", b"\x00data", 3, "ValueError", -4, 5),
+    sparkeeper.PermitHolder("me", 2, 3, 4, 5),
+)
+
+
+@pytest.mark.parametrize("value", _VALUES, ids=lambda value: type(value).__name__)
+def test_values_travel_whole(value):
+    for again in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+        assert again == value
+        assert repr(again) == repr(value)
+        assert {name: getattr(again, name) for name in _fields(value)} == {
+            name: getattr(value, name) for name in _fields(value)
+        }
+
+
+def _fields(value):
+    return [name for name in dir(value) if not name.startswith("_")]
+
+
+def test_what_a_coordinator_tells_travels(zk):
+    with zk.lock("l", owner="me"):
+        told = zk.metrics(), zk.lock("l").contenders(), zk.get("l")[1]
+    assert pickle.loads(pickle.dumps(told)) == told

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING
 
 from sparkeeper import _sparkeeper
-from sparkeeper.exceptions import SessionExpired, TermLost
+from sparkeeper.exceptions import ConfigError, SessionExpired, TermLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -42,8 +43,13 @@ class Election(_sparkeeper.Election):
 
         Raises:
             Exception: Whatever `work` raised, after stepping down.
+            TypeError: `work` is no plain function; nothing was asked for.
+            ConfigError: `terms` is less than 1.
             Closed: The coordinator was closed.
         """
+        _check(work, terms)
+        if _is_coroutine_function(work):
+            raise TypeError(f"run: {work!r} is a coroutine function, which run would never await; use run_async")
         served = 0
         while terms is None or served < terms:
             term = self._next_term()
@@ -51,7 +57,10 @@ class Election(_sparkeeper.Election):
                 return
             with term:
                 try:
-                    work(term)
+                    done = work(term)
+                    if inspect.iscoroutine(done):
+                        done.close()
+                        raise TypeError(f"run: {work!r} returned a coroutine, which run never awaits; use run_async")
                 except _ENDED:
                     if term.state != "LOST":
                         raise
@@ -62,6 +71,7 @@ class Election(_sparkeeper.Election):
 
         The next campaign begins when that task has ended. Cancelling this call cancels it too; nothing is left behind.
         """
+        _check(work, terms)
         served = 0
         while terms is None or served < terms:
             term = await self._next_term_async()
@@ -126,9 +136,26 @@ class Leaders:
         return seen[0]
 
 
+def _check(work: object, terms: int | None) -> None:
+    """Refuse, before the campaign, what could never do its work as a leader."""
+    if not callable(work):
+        raise TypeError(f"work={work!r}: give a function of the term")
+    if terms is not None and terms < 1:
+        raise ConfigError(f"terms={terms}: give 1 or more, or None to go on until stop is called")
+
+
+def _is_coroutine_function(work: object) -> bool:
+    """Tell one, also behind functools.partial, or an object whose call is one."""
+    return inspect.iscoroutinefunction(work) or inspect.iscoroutinefunction(getattr(work, "__call__", None))  # noqa: B004
+
+
 async def _while_it_lasts(term: Term, work: Callable[[Term], Awaitable[object]]) -> None:
     """Run `work` until it ends, or until the term is lost: then cancel it, and wait for its end."""
-    working = asyncio.ensure_future(work(term))
+    # Only what it returns tells: a lambda around a coroutine function is a plain function.
+    running = work(term)
+    if not inspect.isawaitable(running):
+        raise TypeError(f"run_async: {work!r} returned {running!r}, which cannot be awaited; use run")
+    working = asyncio.ensure_future(running)
     losing = asyncio.ensure_future(term.lost.wait_async())
     try:
         await asyncio.wait([working, losing], return_when=asyncio.FIRST_COMPLETED)

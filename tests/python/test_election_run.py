@@ -1,6 +1,7 @@
 """The loop that leads again and again, watching who leads, asyncio, and handles that travel."""
 
 import asyncio
+import functools
 import inspect
 import pickle
 import threading
@@ -350,3 +351,43 @@ def test_a_score_may_use_the_coordinator(zk):
     election = zk.election("e", strategy="vote", score=lambda: int(zk.get("progress")[0]))
     with election.campaign(timeout=10):
         assert election.tally().valid_votes == 1
+
+
+async def coroutine_function(_term):
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("work", "terms", "refusal"),
+    [
+        (coroutine_function, None, (TypeError, "use run_async")),
+        (functools.partial(coroutine_function), None, (TypeError, "use run_async")),
+        (None, None, (TypeError, "give a function")),
+        (print, 0, (exceptions.ConfigError, "terms=0")),
+        (print, -1, (exceptions.ConfigError, "terms=-1")),
+    ],
+)
+def test_run_refuses_before_it_campaigns(zk, work, terms, refusal):
+    zk.create("e")
+    created = zk.exists("e").cversion
+    with pytest.raises(refusal[0], match=refusal[1]):
+        zk.election("e").run(work, terms=terms)
+    assert zk.exists("e").cversion == created
+
+
+def test_run_does_not_spin_over_a_lambda_that_makes_a_coroutine(zk):
+    with pytest.raises(TypeError, match="use run_async"):
+        zk.election("e").run(lambda _: coroutine_function(None))
+    assert zk.election("e").candidates() == []
+
+
+async def test_run_async_takes_whatever_can_be_awaited_and_refuses_the_rest(zk):
+    await zk.election("e").run_async(lambda _: coroutine_function(None), terms=1)
+    for work, terms, (kind, message) in (
+        (lambda _: None, None, (TypeError, "use run")),
+        (None, None, (TypeError, "give a function")),
+        (coroutine_function, 0, (exceptions.ConfigError, "terms=0")),
+    ):
+        with pytest.raises(kind, match=message):
+            await zk.election("e").run_async(work, terms=terms)
+    assert await zk.election("e").candidates_async() == []

@@ -35,7 +35,7 @@ class Misfit(Exception):
 
 
 def check_schema(schema: object, field: str = "") -> None:
-    """Raise ConfigError where a schema has a type that no JSON value could be checked against."""
+    """Raise ConfigError where no JSON value could be checked against a type, or a default misfits its own."""
     if schema is not None and not any(applies(schema) for applies, _ in _RULES):
         raise ConfigError(
             f"schema: field '{field}': {_name(schema)} is not a type that can be checked; use a dataclass, bool, int, "
@@ -45,6 +45,22 @@ def check_schema(schema: object, field: str = "") -> None:
         # A dataclass may contain itself.
         if inner is not Ellipsis and inner is not schema and schema not in typing.get_args(inner):
             check_schema(inner, below)
+    try:
+        for below, inner, default in _defaults(schema, field):
+            fit(inner, _to_json(default, below), below)
+    except Misfit as misfit:
+        raise ConfigError(f"schema: the default of {misfit}") from None
+
+
+def _defaults(schema: object, field: str) -> list[tuple[str, Any, Any]]:
+    if isinstance(schema, dict):
+        pairs = {name: wanted for name, wanted in schema.items() if isinstance(wanted, tuple)}
+        return [(_below(field, name), wanted[0], wanted[1]) for name, wanted in pairs.items()]
+    if _is_dataclass(schema):
+        hints, fields = _hints(schema), dataclasses.fields(typing.cast("Any", schema))
+        given = [each for each in fields if each.init and each.default is not dataclasses.MISSING]
+        return [(_below(field, each.name), hints[each.name], each.default) for each in given]
+    return []
 
 
 def _parts(schema: object, field: str) -> list[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import math
+import re
 from typing import Any, Literal, Optional
 
 import pytest
@@ -175,3 +176,35 @@ def test_what_cannot_be_written(schema, value, said):
 def test_a_schema_that_cannot_be_checked_is_refused_at_once(zk, schema):
     with pytest.raises(exceptions.ConfigError, match="schema"):
         zk.config("app", schema)
+
+
+@dataclasses.dataclass
+class Misfitting:
+    a: int = "x"
+
+
+@dataclasses.dataclass
+class Around:
+    inner: Misfitting
+
+
+@pytest.mark.parametrize(
+    ("schema", "field"),
+    [
+        ({"a": (int, "x"), "b": int}, "a"),
+        ({"a": {"b": (float, True)}}, "a.b"),
+        ({"a": (list[int], [1, "x"])}, "a[1]"),
+        ({"a": (int, object())}, "a"),
+        (Misfitting, "a"),
+        (Around, "inner.a"),
+        (list[Misfitting], "a"),
+    ],
+)
+def test_a_default_must_fit_its_own_type(schema, field):
+    with pytest.raises(exceptions.ConfigError, match=rf"default of field '{re.escape(field)}'"):
+        _schema.check_schema(schema)
+
+
+def test_defaults_that_fit_are_fine():
+    _schema.check_schema({"a": (Level, Level.LOW), "b": (Inner, Inner(1)), "c": (int | None, None), "d": (float, 1)})
+    _schema.check_schema(Outer)

@@ -102,7 +102,15 @@ async fn commit(batch: Arc<Inner>) -> Result<Vec<Outcome>> {
     let session = batch.link.session().await?;
     let writes: Vec<Write<'_>> = steps.iter().map(Step::write).collect();
     let guards: Vec<&Grant> = batch.guard.iter().map(Arc::as_ref).collect();
-    let landed = session.multi(&writes, &guards).await.map_err(|refused| explain(refused, steps.len()))?;
+    let mut landed = session.multi(&writes, &guards).await;
+    if let Err(NotWritten { index: Some(index), error: Error::NoNode(_) }) = &landed
+        && let Some(Step::Create(path, ..)) = steps.get(*index)
+        && session.make_root_of(path).await?
+    {
+        // The namespace was never used before; nothing has landed yet.
+        landed = session.multi(&writes, &guards).await;
+    }
+    let landed = landed.map_err(|refused| explain(refused, steps.len()))?;
     let outcomes: Vec<Outcome> = landed.into_iter().map(|result| outcome(session, result)).collect();
     batch.progress().landed = Some(outcomes.clone());
     Ok(outcomes)
@@ -152,7 +160,8 @@ impl Coordinator {
 
 #[pymethods]
 impl Batch {
-    /// Adds the creation of a node. Its parent must exist, or be created by an earlier step.
+    /// Adds the creation of a node. Its parent must exist, or be created by an earlier step; a namespace that was
+    /// never used is made.
     ///
     /// Args:
     ///     path: The node.

@@ -268,6 +268,21 @@ impl Session {
         }
     }
 
+    /// Makes the root of the namespace, and what is missing above it, where `path` is right below it.
+    /// Says whether it did: what was refused for want of it may be tried again.
+    ///
+    /// # Errors
+    /// `NotAuthorized` and the like; `SessionExpired` where the session ended first.
+    pub async fn make_root_of(&self, path: &str) -> Result<bool> {
+        let (root, absolute) = (self.absolute("")?, self.absolute(path)?);
+        if root == "/" || parent_of(&absolute) != Some(root.as_str()) {
+            return Ok(false);
+        }
+        let incarnation = self.live().await?;
+        make_parents(&incarnation, &*incarnation.client()?, &root, zk::CreateMode::Persistent).await?;
+        Ok(true)
+    }
+
     async fn read<T>(
         &self,
         attempt: &str,

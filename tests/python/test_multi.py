@@ -208,3 +208,18 @@ async def _leave(batch, *, raising):
     async with batch:
         if raising:
             raise ZeroDivisionError
+
+
+def test_a_batch_makes_a_namespace_that_was_never_used_and_no_other_parent(coordinator, namespace):
+    zk = coordinator(namespace=f"{namespace}/fresh/deeper")
+    with zk.multi() as batch:
+        batch.create("a", b"data")
+        batch.create("a/b")
+    assert batch.results == ["/a", "/a/b"]
+    assert zk.get("a")[0] == b"data"
+    other = coordinator(namespace=f"{namespace}/other")
+    batch = other.multi()
+    batch.create("missing/a")
+    with pytest.raises(exceptions.NoNode, match="step 0"):
+        batch.commit()
+    assert other.exists("missing") is None

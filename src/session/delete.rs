@@ -2,7 +2,7 @@
 //!
 //! The first request is queued at once (requests keep their order on a session, so whatever the
 //! caller asks next sees the node gone); the rest is retried in the background. Where the server
-//! will not delete it, the session is closed instead, which removes the node with certainty.
+//! will not delete it and it is there, the session is closed instead, which removes the node with certainty.
 //!
 //! Where the name carries no GUID, somebody else may have taken it since a deletion whose reply was lost: then
 //! the node is only deleted again after a look at whose it is.
@@ -66,6 +66,9 @@ async fn see_through(incarnation: &Incarnation, client: &zk::Client, path: &str,
             // Fails where the session is over, and the node with it.
             Err(Error::ConnectionLost(_)) if incarnation.connected().await.is_ok() => {}
             Err(Error::Server(_)) if tries < PATIENCE => {}
+            Err(Error::NotAuthorized(_) | Error::Server(_)) if nothing_of_ours(incarnation, client, path).await => {
+                return;
+            }
             Err(why @ (Error::NotAuthorized(_) | Error::Server(_))) => {
                 tracing::error!(path, %why, "a node of ours cannot be deleted; closing the session to remove it");
                 incarnation.finish(Error::session_expired(format!("closed, because a node would stay behind: {why}")));
@@ -79,6 +82,21 @@ async fn see_through(incarnation: &Incarnation, client: &zk::Client, path: &str,
             Name::Unique => incarnation.request("delete", path, client.delete(path, None)).await,
             Name::Shared => delete_ours(incarnation, client, path).await,
         };
+    }
+}
+
+/// Whether the server says that no ephemeral node of this session is at `path`. Where we may not even look, one may be.
+async fn nothing_of_ours(incarnation: &Incarnation, client: &zk::Client, path: &str) -> bool {
+    loop {
+        // The server that we reached may lag behind the one that made the node.
+        let sync = client.sync(path);
+        let look = client.check_stat(path);
+        let synced = incarnation.request("sync", path, sync).await;
+        match synced.and(incarnation.request("look up", path, look).await) {
+            Ok(found) => return found.is_none_or(|stat| stat.ephemeral_owner != incarnation.session_id()),
+            Err(Error::ConnectionLost(_)) if incarnation.connected().await.is_ok() => {}
+            Err(_) => return false,
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 pub struct Leaf {
     incarnation: Arc<Incarnation>,
     path: String,
+    /// Whether the node may be there: not where the server refused to make it.
+    sent: bool,
 }
 
 impl Leaf {
@@ -31,13 +33,21 @@ impl Leaf {
         check_size("create", &path, data.len())?;
         let client = incarnation.client()?;
         let options = zk::CreateMode::Ephemeral.with_acls(incarnation.acls());
-        let leaf = Self { incarnation: incarnation.clone(), path };
+        let mut leaf = Self { incarnation: incarnation.clone(), path, sent: true };
+        let mut doubt = false;
         loop {
             match incarnation.request("create", &leaf.path, client.create(&leaf.path, data, &options)).await {
                 // Found there, it is what the lost reply was about.
                 Ok(_) | Err(Error::NodeExists(_)) => return Ok(leaf),
-                Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
-                Err(error) => return Err(error),
+                Err(Error::ConnectionLost(_)) => {
+                    doubt = true;
+                    incarnation.connected().await?;
+                }
+                Err(error) => {
+                    // Without a refusal of all that was sent, one of them may have made it.
+                    leaf.sent = doubt || error.outcome_unknown();
+                    return Err(error);
+                }
             }
         }
     }
@@ -45,6 +55,8 @@ impl Leaf {
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        drop(delete_in_background(&self.incarnation, std::mem::take(&mut self.path)));
+        if self.sent {
+            drop(delete_in_background(&self.incarnation, std::mem::take(&mut self.path)));
+        }
     }
 }

@@ -264,3 +264,35 @@ def test_what_makes_no_sense_is_refused(zk):
         sparkeeper.connect(zk.connect_string, timeout=10).queue("/").put(b"")
     with pytest.raises(exceptions.ConfigError, match="delay"):
         zk.queue("inbox").put(b"", delay=-1)
+
+
+def test_a_put_that_the_acl_refuses_costs_nothing_else(coordinator):
+    other, owner = coordinator(), coordinator(auth=("digest", "owner:secret"), acl="creator")
+    with other.lock("mine").acquire() as held:
+        owner.queue("q").put(b"x")
+        session, queue = other.session_id, other.queue("q")
+        for refused in (
+            lambda: queue.put(b"x"),
+            lambda: queue.put_many([b"x", b"y"]),
+            lambda: queue.put(b"x", delay=1),
+            lambda: queue.put(b"x", dedupe="one"),
+        ):
+            with pytest.raises(exceptions.NotAuthorized):
+                refused()
+        # Requests keep their order: a deletion that was sent behind would have been refused by now.
+        other.sync("mine")
+        other.lock("another").acquire().release()
+        assert (held.state, other.session_id, other.state) == ("HELD", session, "CONNECTED")
+    assert owner.queue("q").get(timeout=5).data == b"x"
+
+
+def test_an_empty_dedupe_id_and_an_empty_lease_are_refused(zk):
+    queue = zk.queue("q")
+    with pytest.raises(exceptions.ConfigError, match="dedupe"):
+        queue.put(b"x", dedupe="")
+    queue.put(b"x")
+    with queue.get(timeout=5) as item:
+        with pytest.raises(exceptions.ConfigError, match="lease=0"):
+            item.extend(0)
+        assert item.state == "HELD"
+        item.check()

@@ -201,8 +201,13 @@ impl Item {
     /// Keeps it for `lease` from now on.
     ///
     /// # Errors
-    /// `ClaimLost`, `NotOwner` as [`Item::ack`].
+    /// `ClaimLost`, `NotOwner` as [`Item::ack`]; `Config` for no time at all.
     pub async fn extend(&self, lease: Duration) -> Result<()> {
+        if lease.is_zero() {
+            return Err(Error::config(
+                "extend: lease=0; give the seconds that the work may still take, or give it back",
+            ));
+        }
         let Work { claim, grant, until, .. } = &*self.0;
         if self.is_settled() {
             return Err(self.settled_before());

@@ -85,6 +85,11 @@ impl Queue {
             let Put { priority, .. } = how;
             return Err(Error::config(format!("put: priority={priority}; give -999 to 999, lower goes first")));
         }
+        if how.dedupe.as_deref() == Some("") {
+            return Err(Error::config(
+                "put: dedupe=\"\" would make one item of all puts without an id; give an id, or none".to_owned(),
+            ));
+        }
         let ids: Vec<String> = payloads.iter().map(|_| Uuid::new_v4().simple().to_string()).collect();
         let header = Header { priority: how.priority, dedupe: how.dedupe.clone(), ..Header::default() };
         let mut doubt = false;
@@ -151,7 +156,8 @@ impl Queue {
             let prefix: Vec<Step> = std::iter::once(slot.step(&operation)).chain(ticket).collect();
             let sent = Instant::now();
             let Parcel { stream, entries, .. } = parcel;
-            match self.0.items.append(incarnation, client, *stream, &prefix, entries).await {
+            let appended = self.0.items.append(incarnation, client, *stream, &prefix, entries).await;
+            match appended.inspect_err(|refused| slot.refused(&refused.error)) {
                 Ok(results) => {
                     slot.made = true;
                     if let Some(MultiWriteResult::SetData { stat }) = results.first() {
@@ -162,7 +168,7 @@ impl Queue {
                     }
                     break None;
                 }
-                Err(Refused { at: Some(0), error }) => slot.mend(client, &error, &self.0.clients).await?,
+                Err(Refused { at: Some(0), error }) => slot.mend(client, error, &self.0.clients).await?,
                 Err(Refused { at: Some(1), error }) if prefix.len() == 2 => {
                     let Some((path, ticket)) = &parcel.ticket else { return Err(error) };
                     match self.judge(incarnation, client, path, error).await? {

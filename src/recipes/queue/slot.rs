@@ -24,28 +24,47 @@ pub(super) struct Slot {
     path: String,
     /// Whether the node was seen to exist.
     pub(super) made: bool,
+    /// Whether a create was sent that the server did not refuse.
+    sent: bool,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        // What was refused left nothing to delete, perhaps where we may delete nothing.
+        if !self.made && !self.sent {
+            return;
+        }
         drop(delete_in_background(&self.incarnation, std::mem::take(&mut self.path)));
     }
 }
 
 impl Slot {
     /// Writes `operation` into it.
-    pub(super) fn step(&self, operation: &str) -> Step {
+    pub(super) fn step(&mut self, operation: &str) -> Step {
+        self.sent |= !self.made;
         let (path, data) = (self.path.clone(), operation.as_bytes().to_vec());
         if self.made { Step::Set(path, data, None) } else { Step::Create(path, data, zk::CreateMode::Ephemeral) }
     }
 
+    /// Nothing of what was sent last took effect, unless that is unknown.
+    pub(super) fn refused(&mut self, why: &Error) {
+        self.sent &= why.outcome_unknown();
+    }
+
     /// The server refused to write it: makes good what was missing.
-    pub(super) async fn mend(&mut self, client: &zk::Client, why: &Error, clients: &str) -> Result<()> {
-        self.made = matches!(why, Error::NodeExists(_));
+    ///
+    /// # Errors
+    /// `why` where it was refused for another reason; those of making the parents.
+    pub(super) async fn mend(&mut self, client: &zk::Client, why: Error, clients: &str) -> Result<()> {
         match why {
-            Error::NodeExists(_) => Ok(()),
-            _ => make_parents(&self.incarnation, client, clients, zk::CreateMode::Container).await,
+            Error::NodeExists(_) => self.made = true,
+            Error::NoNode(_) => {
+                self.made = false;
+                make_parents(&self.incarnation, client, clients, zk::CreateMode::Container).await?;
+            }
+            why => return Err(why),
         }
+        Ok(())
     }
 
     /// Whether `operation` is the last that landed; asked after its reply was lost.
@@ -83,7 +102,7 @@ impl Queue {
         free.retain(|slot| Arc::ptr_eq(&slot.incarnation, incarnation));
         let fresh = || {
             let path = child(&self.0.clients, &Uuid::new_v4().simple().to_string());
-            Slot { incarnation: incarnation.clone(), path, made: false }
+            Slot { incarnation: incarnation.clone(), path, made: false, sent: false }
         };
         free.pop().unwrap_or_else(fresh)
     }
@@ -107,8 +126,10 @@ impl Queue {
                 incarnation.request("set", &slot.path, reply).await.map(|stat| stat.mtime)
             } else {
                 let options = zk::CreateMode::Ephemeral.with_acls(incarnation.acls());
+                slot.sent = true;
                 let create = client.create(&slot.path, b"", &options);
-                incarnation.request("create", &slot.path, create).await.map(|(stat, _)| stat.ctime)
+                let created = incarnation.request("create", &slot.path, create).await;
+                created.map(|(stat, _)| stat.ctime).inspect_err(|why| slot.refused(why))
             };
             match stamped {
                 Ok(stamp) => {
@@ -116,7 +137,7 @@ impl Queue {
                     self.0.clock.note(stamp, sent);
                 }
                 Err(error @ (Error::NoNode(_) | Error::NodeExists(_))) => {
-                    slot.mend(client, &error, &self.0.clients).await?;
+                    slot.mend(client, error, &self.0.clients).await?;
                 }
                 Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
                 Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! A barrier: while it is closed, everybody who waits at it waits.
 //!
-//! Znodes: the node at `<path>` is the closed barrier; `close` makes it (persistent, its data is who
-//! closed it), `open` deletes it. As Curator's `DistributedBarrier`, it belongs to nobody: it stays closed when who
+//! Znodes: the node at `<path>` is the closed barrier; `close` makes it (persistent, its data says who
+//! closed it), `open` deletes it. A node with other data is none of ours: it is neither waited at nor deleted. As Curator's `DistributedBarrier`, it belongs to nobody: it stays closed when who
 //! closed it dies.
 //!
 //! After a lost connection or an expiry a wait goes on: the server tells what happened meanwhile.
@@ -19,6 +19,9 @@ use crate::session::{Incarnation, Session, make_parents};
 
 /// How long a timed-out wait may still ask who closed it.
 const WHO_CLOSED: Duration = Duration::from_millis(50);
+
+/// How the data of our node begins; the owner follows.
+const CLOSED_BY: &str = "barrier closed by ";
 
 /// A handle on the barrier at one path.
 #[derive(Clone, Debug)]
@@ -41,20 +44,23 @@ impl Barrier {
     /// What was sent takes effect all the same.
     ///
     /// # Errors
-    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`.
+    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`; `Config` where the node is no barrier of ours.
     pub async fn close(&self) -> Result<bool> {
         let Place { path, session, .. } = &self.place;
         let mut doubt = false;
         loop {
             let incarnation = session.live().await?;
             let client = incarnation.client()?;
-            let owner = &session.config().owner;
+            let data = format!("{CLOSED_BY}{}", session.config().owner);
             let options = zk::CreateMode::Persistent.with_acls(incarnation.acls());
-            let create = client.create(path, owner.as_bytes(), &options);
+            let create = client.create(path, data.as_bytes(), &options);
             match incarnation.request("close", path, create).await {
                 Ok(_) => return Ok(true),
                 // After a lost reply it may be ours: closed it is.
-                Err(Error::NodeExists(_)) => return Ok(doubt),
+                Err(Error::NodeExists(_)) => {
+                    self.closed().await?;
+                    return Ok(doubt);
+                }
                 Err(Error::NoNode(_)) => {
                     let above = parent(path).unwrap_or("/");
                     make_parents(&incarnation, &client, above, zk::CreateMode::Container).await?;
@@ -70,11 +76,11 @@ impl Barrier {
     /// What was sent takes effect all the same.
     ///
     /// # Errors
-    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`.
+    /// `ConnectionLost` where the ensemble stays away; `NotAuthorized`; `Config` where the node is no barrier of ours.
     pub async fn open(&self) -> Result<bool> {
         let Place { path, session, .. } = &self.place;
         // Which closing we open: a retry after a lost reply must not open the next.
-        let Some(closed) = session.exists(&self.place.name).await? else { return Ok(false) };
+        let Some(closed) = self.closed().await? else { return Ok(false) };
         loop {
             let incarnation = session.live().await?;
             let client = incarnation.client()?;
@@ -84,7 +90,7 @@ impl Barrier {
                     wait_out(&incarnation, error).await?;
                     session.sync(&self.place.name).await?;
                     let now = session.exists(&self.place.name).await?;
-                    if now.is_none_or(|now| now.czxid != closed.czxid) {
+                    if now.is_none_or(|now| now.czxid != closed.1.czxid) {
                         return Ok(true);
                     }
                 }
@@ -95,9 +101,9 @@ impl Barrier {
     /// Whether nobody has to wait at it now.
     ///
     /// # Errors
-    /// `ConnectionLost` where the ensemble stays away.
+    /// `ConnectionLost` where the ensemble stays away; `Config` where the node is no barrier of ours.
     pub async fn is_open(&self) -> Result<bool> {
-        Ok(self.place.session.exists(&self.place.name).await?.is_none())
+        Ok(self.closed().await?.is_none())
     }
 
     /// Returns once it is open.
@@ -108,7 +114,7 @@ impl Barrier {
     /// Leaves no watch.
     ///
     /// # Errors
-    /// `AcquireTimeout`, naming who closed it; `Closed`, `AuthFailed`, `NotAuthorized`.
+    /// `AcquireTimeout`, naming who closed it; `Closed`, `AuthFailed`, `NotAuthorized`; `Config` where the node is no barrier of ours.
     pub async fn wait(&self, timeout: Option<Duration>) -> Result<()> {
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return if self.is_open().await? { Ok(()) } else { Err(self.timed_out(timeout).await) };
@@ -126,24 +132,51 @@ impl Barrier {
             let client = incarnation.client()?;
             // Reading the data, not its existence: on a node that is gone this leaves no watch behind.
             match incarnation.request("watch", path, client.get_and_watch_data(path)).await {
-                Ok((_, _, watcher)) => tokio::select! {
-                    _ = watcher.changed() => {}
-                    _ = incarnation.ended() => {}
-                },
+                Ok((data, _, watcher)) => {
+                    self.closer(&data)?;
+                    tokio::select! {
+                        _ = watcher.changed() => {}
+                        _ = incarnation.ended() => {}
+                    }
+                }
                 Err(Error::NoNode(_)) => return Ok(()),
                 Err(error) => drop(wait_out(&incarnation, error).await?),
             }
         }
     }
 
+    /// Who closed it, and the node's stat; `None` where it is open.
+    async fn closed(&self) -> Result<Option<(String, zk::Stat)>> {
+        match self.place.session.get(&self.place.name).await {
+            Ok((data, stat)) => Ok(Some((self.closer(&data)?, stat))),
+            Err(Error::NoNode(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Who closed it, as our node's data says.
+    ///
+    /// # Errors
+    /// `Config` where it is no node of ours. The data may be a secret: it is not shown.
+    fn closer(&self, data: &[u8]) -> Result<String> {
+        match data.strip_prefix(CLOSED_BY.as_bytes()) {
+            Some(owner) => Ok(String::from_utf8_lossy(owner).into_owned()),
+            None => Err(Error::config(format!(
+                "barrier '{}': the node holds {} bytes, which no barrier of ours wrote; use another path, or delete \
+                 the node",
+                self.place.name,
+                data.len()
+            ))),
+        }
+    }
+
     async fn timed_out(&self, timeout: Option<Duration>) -> Error {
         let after = timeout.unwrap_or_default();
         let Place { name, session, .. } = &self.place;
-        let found = match tokio::time::timeout(WHO_CLOSED, session.get(name)).await {
-            Ok(Ok((owner, stat))) => {
-                format!("closed by {} (token {})", String::from_utf8_lossy(&owner), stat.czxid)
-            }
-            Ok(Err(Error::NoNode(_))) => "open by now".to_owned(),
+        let found = match tokio::time::timeout(WHO_CLOSED, self.closed()).await {
+            Ok(Ok(Some((owner, stat)))) => format!("closed by {owner} (token {})", stat.czxid),
+            Ok(Err(error @ Error::Config(_))) => return error,
+            Ok(Ok(None)) => "open by now".to_owned(),
             _ => format!("no server said who closed it (session {})", session.state().name()),
         };
         Error::acquire_timeout(format!("barrier '{name}': not open within {after:?}: {found}; open it, or wait longer"))

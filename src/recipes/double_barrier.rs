@@ -83,7 +83,8 @@ impl DoubleBarrier {
     ///
     /// # Errors
     /// `AcquireTimeout` for all of the generation where one party's timeout ended; `ConnectionLost` where the timeout
-    /// ended and no server said what the others got; `NotOwner` where this holder is inside; `Closed`, `AuthFailed`.
+    /// ended and no server said what the others got; `NotOwner` where this holder is inside; `Config` where another asks
+    /// for another number of parties; `Closed`, `AuthFailed`.
     pub async fn enter(&self, holder: Holder, timeout: Option<Duration>) -> Result<u64> {
         if self.inside().contains_key(&holder) {
             return Err(self.not_owner("is inside already; leave first"));
@@ -230,6 +231,7 @@ impl DoubleBarrier {
         match self.step(party, view, inside) {
             Step::Pass => return Ok(Some(view.state.generation)),
             Step::Broken => return Err(self.broken(&view.state)),
+            Step::Disagree(others) => return Err(self.disagree(others)),
             Step::Gone => return Err(self.gone()),
             Step::Say(name) => {
                 let path = child(&self.0.members, &name);
@@ -266,6 +268,7 @@ impl DoubleBarrier {
                 match self.step(party, &view, inside) {
                     Step::Pass => return Ok(view.state.generation),
                     Step::Broken => return Err(self.broken(&view.state)),
+                    Step::Disagree(others) => return Err(self.disagree(others)),
                     Step::Gone => return Err(late("our session ended")),
                     _ if !inside && view.occupied() => {
                         return Err(late("the generation before is inside"));
@@ -353,6 +356,13 @@ impl DoubleBarrier {
         Error::acquire_timeout(format!(
             "double barrier '{}': generation {} is broken for all its members: {}; try again together",
             self.0.place.name, state.generation, state.why
+        ))
+    }
+
+    fn disagree(&self, others: usize) -> Error {
+        Error::config(format!(
+            "double barrier '{}': we ask for parties={}, and another member for parties={others}; give all the same",
+            self.0.place.name, self.0.parties
         ))
     }
 

@@ -65,6 +65,8 @@ pub(super) enum Step {
     Pass,
     /// It broke.
     Broken,
+    /// Somebody called us together with so many parties, which is not our number.
+    Disagree(usize),
     /// Our own node is gone.
     Gone,
     /// Make this node, to say that we are alive, or that we leave.
@@ -102,6 +104,10 @@ impl View {
         }
         if !self.members.iter().any(|name| name == me) {
             return Step::Gone;
+        }
+        // Who calls calls as many as it asks for.
+        if *phase == Phase::Calling && on_roll && roll.len() != parties {
+            return Step::Disagree(roll.len());
         }
         if self.occupied() || self.members.len() < parties {
             return Step::Wait;
@@ -220,6 +226,16 @@ mod tests {
         }
         names.push(member(6));
         assert_eq!(view(&inside, &names).enter(&member(6), 3), Step::Wait, "it is for the next generation");
+    }
+
+    #[test]
+    fn who_is_called_with_another_number_of_parties_says_so() {
+        let names: Vec<String> = (1..=2).map(member).collect();
+        let Step::Write(called, _) = view(&State::initial(), &names).enter(&member(1), 2) else { panic!("two of two") };
+        assert_eq!(view(&called, &names).enter(&member(2), 3), Step::Disagree(2));
+        assert!(matches!(view(&called, &names).enter(&member(2), 2), Step::Say(_)));
+        let later = [member(2), member(3), member(4)];
+        assert_eq!(view(&called, &later).enter(&member(4), 4), Step::Wait, "a call that it is not on is not its own");
     }
 
     #[test]

@@ -154,3 +154,13 @@ def test_a_handle_pickles(zk):
     assert "go" in repr(barrier)
     with pytest.raises(exceptions.InvalidPath):
         zk.barrier("a//b")
+
+
+def test_a_node_of_somebody_else_is_neither_waited_at_nor_deleted_nor_shown(zk):
+    zk.create("settings", b"password=hunter2")
+    barrier = zk.barrier("settings")
+    for refused in (barrier.open, barrier.close, barrier.is_open, lambda: barrier.wait(timeout=0), barrier.wait):
+        with pytest.raises(exceptions.ConfigError, match="no barrier of ours") as raised:
+            refused()
+        assert "hunter2" not in str(raised.value)
+    assert zk.get("settings")[0] == b"password=hunter2"

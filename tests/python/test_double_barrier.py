@@ -320,3 +320,28 @@ def test_what_makes_no_sense_is_refused(zk):
     barrier.leave(timeout=10)
     copy = pickle.loads(pickle.dumps(barrier))
     assert (copy.path, copy.parties) == ("stage", 1)
+
+
+def test_who_asks_for_another_number_of_parties_is_told(zk, coordinator):
+    with pool() as threads:
+        three = threads.submit(coordinator().double_barrier("stage", parties=3).enter, 60)
+        there(zk, 1)
+        two = threads.submit(coordinator().double_barrier("stage", parties=2).enter, 60)
+        with pytest.raises(exceptions.ConfigError, match=r"parties=3.*parties=2"):
+            three.result(15)
+        there(zk, 1)
+        assert coordinator().double_barrier("stage", parties=2).enter(timeout=30) == two.result(30)
+
+
+def test_who_waits_joins_again_where_somebody_deleted_everything(zk, coordinator):
+    with pool() as threads:
+        waiting = threads.submit(coordinator().double_barrier("dd", parties=2).enter, 60)
+        there(zk, 1, "dd")
+        before = zk.children("dd/members")
+        # It joins again as soon as its node is gone, perhaps before what is above it went.
+        with contextlib.suppress(exceptions.SparkeeperError):
+            zk.delete("dd", recursive=True)
+        barrier = zk.double_barrier("dd", parties=2)
+        wait_for(lambda: len(barrier.members()) == 1, 15, "the waiter to join again")
+        assert zk.children("dd/members") != before
+        assert coordinator().double_barrier("dd", parties=2).enter(timeout=30) == waiting.result(30)

@@ -35,6 +35,17 @@ impl Held {
     pub(super) fn grant(&self) -> &Arc<Grant> {
         self.held.grant()
     }
+
+    /// This acquisition; the grant may stand for another one.
+    pub(super) fn is_released(&self) -> bool {
+        self.held.is_released()
+    }
+
+    /// # Errors
+    /// `LockLost`, where it is not provably held, or released.
+    pub(super) fn standing(&self) -> crate::error::Result<()> {
+        self.held.check()
+    }
 }
 
 impl Drop for Held {
@@ -57,7 +68,7 @@ impl Held {
     #[getter]
     fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
         here(py)?;
-        Ok(state_name(self.grant().state()))
+        Ok(state_name(self.held.state()))
     }
 
     /// Who holds it, as the others see it.
@@ -88,7 +99,7 @@ impl Held {
     /// Seconds for which the lock is provably ours from now on; 0.0 once it is lost or released.
     fn valid_for(&self, py: Python<'_>) -> PyResult<f64> {
         here(py)?;
-        Ok(self.grant().valid_for().as_secs_f64())
+        Ok(self.held.valid_for().as_secs_f64())
     }
 
     /// Returns if the lock is provably ours now.
@@ -97,16 +108,16 @@ impl Held {
     ///     LockLost: It is not, and will not be again.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         here(py)?;
-        self.grant().check().map_err(|error| raise(py, &error))
+        self.standing().map_err(|error| raise(py, &error))
     }
 
     /// Calls `callback(error)` with the `LockLost` once the lock is lost; at once, where it is already.
     ///
     /// It runs on a thread of its own. It is not called for a lock that is released.
     fn on_lost(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
-        let grant = self.grant().clone();
+        let lost = self.held.lost();
         callbacks::run(py, callback, |callback| async move {
-            if let Some(error) = grant.lost().await {
+            if let Some(error) = lost.await {
                 callback.call(move |py| Ok(raise(py, &error).into_value(py).into_any())).await;
             }
         })
@@ -183,6 +194,21 @@ impl Held {
         if self.held.is_released() { Ok(()) } else { self.release(py, false) }
     }
 
+    fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
+        awaitable(py, async move { Ok(slf) })
+    }
+
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        _kind: Option<Bound<'_, PyAny>>,
+        _error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Awaitable<'py, Nothing>> {
+        if self.held.is_released() { awaitable(py, async { Ok(Nothing) }) } else { self.release_async(py, false) }
+    }
+
     fn __reduce__(&self) -> PyResult<String> {
         Err(PyTypeError::new_err(format!(
             "a held lock ('{}') belongs to the session that acquired it and does not pickle; \
@@ -193,8 +219,9 @@ impl Held {
 
     fn __repr__(&self) -> String {
         let grant = self.grant();
-        let state = if grant.released() { "RELEASED" } else { state_name(grant.state()) };
-        let valid = grant.valid_for().as_secs_f64();
+        let over = grant.released() || self.held.is_released();
+        let state = if over { "RELEASED" } else { state_name(grant.state()) };
+        let valid = self.held.valid_for().as_secs_f64();
         format!(
             "<Held '{}'{} {state} token={} owner='{}' valid_for={valid:.1}s>",
             self.held.name(),

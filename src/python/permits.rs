@@ -160,6 +160,21 @@ impl Permits {
         if self.grant().released() { Ok(()) } else { self.release(py, false) }
     }
 
+    fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
+        awaitable(py, async move { Ok(slf) })
+    }
+
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        _kind: Option<Bound<'_, PyAny>>,
+        _error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Awaitable<'py, Nothing>> {
+        if self.grant().released() { awaitable(py, async { Ok(Nothing) }) } else { self.release_async(py, false) }
+    }
+
     fn __reduce__(&self) -> PyResult<String> {
         Err(PyTypeError::new_err(format!(
             "held permits ('{}') belong to the session that acquired them and do not pickle; \

@@ -4,7 +4,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pyo3::exceptions::PyTypeError;
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
+use pyo3::type_hint_union;
 use pyo3::types::PyDict;
 
 use super::errors::raise;
@@ -19,12 +22,29 @@ const SESSION_TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=
 pub(super) type TlsFiles = (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>, bool);
 
 /// An `acl=` argument.
-#[derive(FromPyObject)]
 pub(super) enum Rights {
     /// "open", "read_open", "creator", or rights in one text.
     Text(String),
     /// (scheme, id, permissions) each.
     List(Vec<(String, String, String)>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Rights {
+    type Error = PyErr;
+
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(String::INPUT_TYPE, Vec::<(String, String, String)>::INPUT_TYPE);
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = object.extract() {
+            return Ok(Self::Text(text));
+        }
+        object.extract().map(Self::List).map_err(|_: PyErr| {
+            // What was given is not repeated: it may hold a secret.
+            PyTypeError::new_err(
+                "acl: give \"open\", \"read_open\", \"creator\" or a list of (scheme, id, permissions)",
+            )
+        })
+    }
 }
 
 impl Rights {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::session::{Grant, GrantState, Release, Session};
@@ -57,7 +58,8 @@ pub(super) struct Holds {
 #[derive(Debug)]
 struct Hold {
     grant: Arc<Grant>,
-    depth: usize,
+    /// Whether each acquisition that stands was released, the outermost first.
+    acquisitions: Vec<Arc<AtomicBool>>,
 }
 
 /// Something held. Dropping it does not release it: it stands until released or lost.
@@ -67,7 +69,7 @@ pub struct Held {
     holder: Holder,
     mode: Mode,
     grant: Arc<Grant>,
-    released: AtomicBool,
+    released: Arc<AtomicBool>,
 }
 
 impl Holds {
@@ -82,8 +84,9 @@ impl Holds {
         self.standing(holder, mode)?;
         let mut table = self.lock();
         let hold = table.get_mut(&(holder, mode))?;
-        hold.depth += 1;
-        Some(self.held(holder, mode, hold.grant.clone()))
+        let another = self.held(holder, mode, hold.grant.clone());
+        hold.acquisitions.push(another.released.clone());
+        Some(another)
     }
 
     /// The grant that `holder` has, and that stands.
@@ -99,8 +102,9 @@ impl Holds {
 
     /// `holder` has a new grant.
     pub(super) fn hold(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
-        self.lock().insert((holder, mode), Hold { grant: grant.clone(), depth: 1 });
-        self.held(holder, mode, grant)
+        let held = self.held(holder, mode, grant.clone());
+        self.lock().insert((holder, mode), Hold { grant, acquisitions: vec![held.released.clone()] });
+        held
     }
 
     /// Releases what `holder` acquired last.
@@ -117,8 +121,10 @@ impl Holds {
                 self.name
             ))
         })?;
-        hold.depth -= 1;
-        if hold.depth > 0 {
+        if let Some(released) = hold.acquisitions.pop() {
+            released.store(true, Ordering::Release);
+        }
+        if !hold.acquisitions.is_empty() {
             return Ok(Release::nothing());
         }
         let grant = hold.grant.clone();
@@ -137,7 +143,7 @@ impl Holds {
     }
 
     fn held(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
-        Held { holds: self.clone(), holder, mode, grant, released: AtomicBool::new(false) }
+        Held { holds: self.clone(), holder, mode, grant, released: Arc::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Holder, Mode), Hold>> {
@@ -146,7 +152,7 @@ impl Holds {
 }
 
 impl Held {
-    /// What stands behind it: token, state, validity, loss.
+    /// What stands behind it, also behind the holder's other acquisitions: token and paths.
     #[must_use]
     pub fn grant(&self) -> &Arc<Grant> {
         &self.grant
@@ -194,8 +200,8 @@ impl Held {
         let mut table = self.holds.lock();
         match table.get_mut(&(self.holder, self.mode)) {
             Some(hold) if Arc::ptr_eq(&hold.grant, &self.grant) => {
-                hold.depth -= 1;
-                if hold.depth > 0 {
+                hold.acquisitions.retain(|other| !Arc::ptr_eq(other, &self.released));
+                if !hold.acquisitions.is_empty() {
                     return Ok(Release::nothing());
                 }
                 table.remove(&(self.holder, self.mode));
@@ -206,9 +212,33 @@ impl Held {
         }
     }
 
-    /// True once this acquisition was released.
+    /// True once this acquisition was released, by itself or as its holder's last.
     #[must_use]
     pub fn is_released(&self) -> bool {
         self.released.load(Ordering::Acquire)
+    }
+
+    /// The state now: released, it is lost to whoever has this, though the holder's other acquisitions stand.
+    #[must_use]
+    pub fn state(&self) -> GrantState {
+        if self.is_released() { GrantState::Lost } else { self.grant.state() }
+    }
+
+    /// How long it is provably ours from now on; zero once lost or released.
+    #[must_use]
+    pub fn valid_for(&self) -> Duration {
+        if self.is_released() { Duration::ZERO } else { self.grant.valid_for() }
+    }
+
+    /// # Errors
+    /// `LockLost` once it is not provably ours, or released.
+    pub fn check(&self) -> Result<()> {
+        if self.is_released() { Err(self.grant.loss_of_one()) } else { self.grant.check() }
+    }
+
+    /// Resolves with the error when it is lost, with `None` when it was released before.
+    pub fn lost(&self) -> impl Future<Output = Option<Error>> + Send + use<> {
+        let (grant, released) = (self.grant.clone(), self.released.clone());
+        async move { grant.lost().await.filter(|_| !released.load(Ordering::Acquire)) }
     }
 }

@@ -17,6 +17,8 @@ use super::letter::ReleaseRequest;
 use super::metrics::Counters;
 use crate::error::{Error, Result};
 
+const RELEASED: &str = "it was released";
+
 /// What a holder may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantState {
@@ -206,11 +208,21 @@ impl Grant {
     /// The error that its loss is reported with.
     #[must_use]
     pub fn loss(&self) -> Error {
+        self.loss_where_standing("its node is gone")
+    }
+
+    /// As [`Grant::loss`], for one of several acquisitions that share the grant, and that was released.
+    #[must_use]
+    pub(crate) fn loss_of_one(&self) -> Error {
+        self.loss_where_standing(RELEASED)
+    }
+
+    fn loss_where_standing(&self, standing: &str) -> Error {
         let Standing { kind, resource, token, .. } = &self.standing;
         let why = match &*self.fate.borrow() {
             Fate::Lost(why) => why.clone(),
-            Fate::Released => "it was released".to_owned(),
-            Fate::Standing => "its node is gone".to_owned(),
+            Fate::Released => RELEASED.to_owned(),
+            Fate::Standing => standing.to_owned(),
         };
         let say = |what: &str| {
             format!(

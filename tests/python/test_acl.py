@@ -200,3 +200,9 @@ def test_rights_that_the_server_does_not_know_are_refused_by_it(coordinator):
     for call in (lambda: zk.create("a"), lambda: zk.lock("l").acquire(timeout=20)):
         with pytest.raises(exceptions.ConfigError, match="refused the ACL"):
             call()
+
+
+@pytest.mark.parametrize("given", [5, ["open"], [("world", "anyone")]])
+def test_an_acl_of_no_known_form_says_what_to_give(zk, given):
+    with pytest.raises(TypeError, match=r'^acl: give "open", "read_open", "creator" or a list of \(scheme, id, perm'):
+        zk.create("made", acl=given)

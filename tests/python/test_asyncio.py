@@ -243,3 +243,12 @@ def test_without_a_loop_it_says_so(zk):
     coroutine = zk.get_async("a")
     with pytest.raises(RuntimeError, match="no running event loop"):
         coroutine.send(None)
+
+
+async def test_what_was_acquired_is_given_back_at_the_end_of_async_with(zk):
+    for handle in (zk.lock("a"), zk.multi_lock(["a", "b"]), zk.read_write_lock("c").read(), zk.semaphore("d", 1)):
+        async with await handle.acquire_async() as held:
+            assert held.state == "HELD"
+        assert (held.state, held.valid_for()) == ("LOST", 0.0)
+        async with await handle.acquire_async() as held:
+            await held.release_async(wait=True)

@@ -181,3 +181,36 @@ def test_a_thousand_locks_in_one_session(zk):
     for held in helds:
         held.release()
     wait_for(lambda: not any(zk.children(f"many/{n}") for n in (0, 500, 999)), 10, "all to be free")
+
+
+def test_of_two_acquisitions_the_released_one_is_over(zk):
+    zk.create("state", b"old")
+    lock = zk.lock("l")
+    first, second = lock.acquire(), lock.acquire()
+    first.release()
+    assert (first.state, first.valid_for()) == ("LOST", 0.0)
+    assert "RELEASED" in repr(first)
+    with pytest.raises(exceptions.LockLost, match="it was released"):
+        first.check()
+    with pytest.raises(exceptions.LockLost, match="it was released"):
+        zk.set("state", b"late", guard=first)
+    zk.set("state", b"new", guard=second)
+    assert second.state == "HELD"
+    with lock as third:
+        pass
+    assert (third.state, second.state) == ("LOST", "HELD")
+    with pytest.raises(exceptions.NotOwner, match="released before"):
+        third.release()
+    second.release(wait=True)
+    assert (zk.get("state")[0], lock.contenders()) == (b"new", [])
+
+
+@pytest.mark.parametrize("handle", ["lock", "semaphore", "election", "queue"])
+def test_a_guard_that_is_no_grant_is_refused(zk, handle):
+    given = zk.semaphore("x", 1) if handle == "semaphore" else getattr(zk, handle)("x")
+    name = type(given).__name__
+    with pytest.raises(
+        TypeError, match=rf"^guard: give what acquire\(\), campaign\(\) or get\(\) returned, not a {name}\b"
+    ):
+        zk.create("made", guard=given)
+    assert zk.exists("made") is None

@@ -79,8 +79,8 @@ impl<R, S> Handle<R, S> {
     /// # Errors
     /// `AcquireTimeout`, which says that `what` was wanted; as [`Handle::recipe`].
     pub(super) async fn recipe_within(&self, what: &str, timeout: Option<Duration>) -> Result<(&R, Option<Duration>)> {
-        if let Some(recipe) = self.existing() {
-            return Ok((recipe, timeout));
+        if self.0.link.existing().is_some() {
+            return Ok((self.recipe().await?, timeout));
         }
         let started = Instant::now();
         let connecting = Deadline::after(timeout.filter(|timeout| !timeout.is_zero())).bound(self.recipe()).await;

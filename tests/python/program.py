@@ -20,7 +20,9 @@ import sparkeeper
 from sparkeeper import exceptions
 
 def say(value):
-    print(json.dumps(value), flush=True)
+    # In one piece: threads may say something at the same time.
+    sys.stdout.write(json.dumps(value) + "\\n")
+    sys.stdout.flush()
 
 def hear():
     return sys.stdin.readline().strip()

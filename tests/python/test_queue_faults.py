@@ -109,8 +109,8 @@ def test_an_extended_lease_holds(zk):
 
 def test_a_put_whose_reply_is_lost_lands_once_also_when_it_is_done_meanwhile(proxy, coordinator):
     far, near = coordinator(proxy.connect_string, session_timeout=20).queue("inbox"), coordinator().queue("inbox")
-    far.put(b"first")
-    near.get(timeout=10).ack()
+    # It keeps the queue's nodes from vanishing in between, which would make a put more than one request.
+    far.put(b"later", delay=3600)
     for number in range(3):
         dropped = proxy.drop_reply(Op.MULTI, stay_down=number > 0)
         done = []

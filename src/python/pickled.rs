@@ -8,8 +8,8 @@ macro_rules! pickles {
             fn __getnewargs__<'py>(
                 &self,
                 py: pyo3::Python<'py>,
-            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::types::PyTuple>> {
-                pyo3::IntoPyObject::into_pyobject(($(self.$field.clone(),)+), py)
+            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                pyo3::IntoPyObjectExt::into_bound_py_any(($(self.$field.clone(),)+), py)
             }
         }
     };

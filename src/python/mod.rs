@@ -29,9 +29,12 @@ mod guard;
 mod handle;
 mod held;
 mod history;
+mod instance;
 mod link;
 mod lock;
 mod log;
+mod member;
+mod membership;
 mod metrics;
 mod multi;
 mod multi_lock;
@@ -40,6 +43,7 @@ mod queue;
 mod queue_item;
 mod queue_listing;
 mod read_write_lock;
+mod registration;
 mod registry;
 mod runtime;
 mod seconds;
@@ -81,13 +85,19 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::election::{Election, Observer};
     #[pymodule_export]
-    use super::group::{Group, Member, Membership, View};
+    use super::group::Group;
     #[pymodule_export]
     use super::held::Held;
     #[pymodule_export]
     use super::history::{Chain, final_name};
     #[pymodule_export]
+    use super::instance::Instance;
+    #[pymodule_export]
     use super::lock::Lock;
+    #[pymodule_export]
+    use super::member::{Member, View};
+    #[pymodule_export]
+    use super::membership::Membership;
     #[pymodule_export]
     use super::metrics::PathMetrics;
     #[pymodule_export]
@@ -105,7 +115,9 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::read_write_lock::ReadWriteLock;
     #[pymodule_export]
-    use super::registry::{Instance, Registration, Registry};
+    use super::registration::Registration;
+    #[pymodule_export]
+    use super::registry::Registry;
     #[pymodule_export]
     use super::secret::Credential;
     #[pymodule_export]

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
+use super::awaitable::{Awaitable, awaitable, awaitable_grant};
 use super::callbacks;
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::{Handle, Rebuild};
-use super::runtime::{block_on, core};
+use super::instance::{Instance, json};
+use super::registration::{Registration, weight};
+use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
-use crate::error::{Error, Result};
-use crate::recipes::{self, Amendment, Offer, Pick};
+use crate::error::Result;
+use crate::recipes::{self, Offer, Pick};
 use crate::session::Session;
 
 /// A naming service at one path; `Coordinator.registry` makes them.
@@ -36,7 +36,7 @@ async fn register(
 ) -> Result<Registration> {
     let (registry, left) = handle.recipe_within("registry", timeout).await?;
     let registration = registry.register(&service, offer, id, left).await?;
-    Ok(Registration { registration, arrival: Arrival::default() })
+    Ok(Registration::new(registration))
 }
 
 async fn discover(
@@ -59,38 +59,8 @@ async fn services(handle: Recipe) -> Result<Vec<String>> {
     handle.recipe().await?.services().await
 }
 
-async fn update(registration: recipes::Registration, amendment: Amendment) -> Result<Nothing> {
-    registration.update(amendment).await?;
-    Ok(Nothing)
-}
-
-async fn gone(registration: recipes::Registration, wait: bool) -> Result<Nothing> {
-    if wait {
-        registration.gone().await;
-    }
-    Ok(Nothing)
-}
-
 fn listed(found: &Arc<Vec<recipes::Instance>>) -> Vec<Instance> {
     found.iter().cloned().map(Instance).collect()
-}
-
-/// Any JSON value, as Python's `json` writes it.
-fn json(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
-    let text: String = py.import("json")?.call_method1("dumps", (value,))?.extract()?;
-    let read = serde_json::from_str(&text).map_err(|error| Error::config(format!("metadata is no JSON: {error}")));
-    read.map_err(|error| raise(py, &error))
-}
-
-fn python<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bound<'py, PyAny>> {
-    py.import("json")?.call_method1("loads", (value.to_string(),))
-}
-
-/// # Errors
-/// `ConfigError` where it is negative or beyond 32 bits.
-fn weight(py: Python<'_>, weight: i64) -> PyResult<u32> {
-    u32::try_from(weight)
-        .map_err(|_| raise(py, &Error::config(format!("weight={weight}: give a whole number from 0 to {}", u32::MAX))))
 }
 
 #[pymethods]
@@ -258,248 +228,4 @@ fn offer(
 ) -> PyResult<Offer> {
     let metadata = metadata.map(|value| json(py, &value)).transpose()?.unwrap_or_default();
     Ok(Offer { address, weight: self::weight(py, weight)?, zone, metadata })
-}
-
-/// A registered instance: what `register` returns. It stands until it is unregistered or the coordinator is closed.
-#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
-pub(super) struct Registration {
-    registration: recipes::Registration,
-    arrival: Arrival,
-}
-
-impl Registration {
-    fn arrived(self) -> Self {
-        self.arrival.arrive();
-        self
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if self.arrival.pending() {
-            self.registration.unregister();
-        }
-    }
-}
-
-fn amendment(
-    py: Python<'_>,
-    address: Option<String>,
-    weight: Option<i64>,
-    zone: Option<String>,
-    metadata: Option<Bound<'_, PyAny>>,
-) -> PyResult<Amendment> {
-    let weight = weight.map(|weight| self::weight(py, weight)).transpose()?;
-    let metadata = metadata.map(|value| json(py, &value)).transpose()?;
-    Ok(Amendment { address, weight, zone, metadata })
-}
-
-#[pymethods]
-impl Registration {
-    /// Its id in the service.
-    #[getter]
-    fn id(&self) -> &str {
-        self.registration.id()
-    }
-
-    /// The service that it is an instance of.
-    #[getter]
-    fn service(&self) -> &str {
-        self.registration.service()
-    }
-
-    /// "JOINED", "AT_RISK" (nobody can confirm it now), "ABSENT" (lost; it comes back by itself), "LEFT" (for good).
-    #[getter]
-    fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        core().map_err(|error| raise(py, &error))?;
-        Ok(self.registration.presence().name())
-    }
-
-    /// Changes what it offers, and returns once a server has it; without a connection it waits for one.
-    ///
-    /// What is not given stays. An empty zone or empty metadata take the old one away. An interrupted or cancelled
-    /// update is made all the same.
-    ///
-    /// Raises:
-    ///     NotOwner: It was unregistered.
-    ///     PayloadTooLarge: Nothing was changed.
-    #[pyo3(signature = (address=None, weight=None, zone=None, metadata=None))]
-    fn update(
-        &self,
-        py: Python<'_>,
-        address: Option<String>,
-        weight: Option<i64>,
-        zone: Option<String>,
-        metadata: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Nothing> {
-        block_on(py, update(self.registration.clone(), amendment(py, address, weight, zone, metadata)?))
-    }
-
-    /// As `update`, to be awaited.
-    #[pyo3(signature = (address=None, weight=None, zone=None, metadata=None))]
-    fn update_async<'py>(
-        &self,
-        py: Python<'py>,
-        address: Option<String>,
-        weight: Option<i64>,
-        zone: Option<String>,
-        metadata: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, update(self.registration.clone(), amendment(py, address, weight, zone, metadata)?))
-    }
-
-    /// Unregisters it for good, connected or not: no later session registers it again. Once more is a no-op.
-    ///
-    /// Args:
-    ///     wait: Return only when the node is gone. Without it the request is on its way, and is repeated in the
-    ///         background should the reply be lost.
-    #[pyo3(signature = (wait=false))]
-    fn unregister(&self, py: Python<'_>, wait: bool) -> PyResult<Nothing> {
-        core().map_err(|error| raise(py, &error))?;
-        self.registration.unregister();
-        block_on(py, gone(self.registration.clone(), wait))
-    }
-
-    /// As `unregister`, to be awaited.
-    #[pyo3(signature = (wait=false))]
-    fn unregister_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
-        core().map_err(|error| raise(py, &error))?;
-        self.registration.unregister();
-        awaitable(py, gone(self.registration.clone(), wait))
-    }
-
-    /// The caller has it now.
-    fn _arrive(&self) {
-        self.arrival.arrive();
-    }
-
-    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
-    fn __exit__(
-        &self,
-        py: Python<'_>,
-        _kind: Option<Bound<'_, PyAny>>,
-        _error: Option<Bound<'_, PyAny>>,
-        _trace: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Nothing> {
-        self.unregister(py, false)
-    }
-
-    fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
-    }
-
-    #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
-    fn __aexit__<'py>(
-        &self,
-        py: Python<'py>,
-        _kind: Option<Bound<'_, PyAny>>,
-        _error: Option<Bound<'_, PyAny>>,
-        _trace: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Awaitable<'py, Nothing>> {
-        self.unregister_async(py, false)
-    }
-
-    fn __reduce__(&self) -> PyResult<String> {
-        Err(PyTypeError::new_err(format!(
-            "a registration ('{}' of '{}') belongs to the session that registered and does not pickle; send the \
-             registry, and register there",
-            self.registration.id(),
-            self.registration.service()
-        )))
-    }
-
-    fn __repr__(&self) -> String {
-        let Offer { address, weight, zone, .. } = self.registration.offer();
-        let (id, service) = (self.registration.id(), self.registration.service());
-        let state = self.registration.presence().name();
-        let zone = zone.map(|zone| format!(" zone='{zone}'")).unwrap_or_default();
-        format!("<Registration '{id}' of '{service}' {state} address='{address}' weight={weight}{zone}>")
-    }
-}
-
-/// What an instance is made of, in its constructor's order.
-type InstanceFields<'py> = (&'py str, &'py str, u32, Option<&'py str>, Bound<'py, PyAny>, i64, i64);
-
-/// An instance of a service.
-#[pyclass(frozen, eq, skip_from_py_object, module = "sparkeeper._sparkeeper")]
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Instance(recipes::Instance);
-
-#[pymethods]
-impl Instance {
-    #[new]
-    #[expect(clippy::too_many_arguments, reason = "a pickle gives the constructor every field")]
-    fn new(
-        py: Python<'_>,
-        id: String,
-        address: String,
-        weight: u32,
-        zone: Option<String>,
-        metadata: &Bound<'_, PyAny>,
-        since: i64,
-        session_id: i64,
-    ) -> PyResult<Self> {
-        let metadata = json(py, metadata)?;
-        Ok(Self(recipes::Instance { id, address, weight, zone, metadata, since, session_id }))
-    }
-
-    fn __getnewargs__<'py>(&'py self, py: Python<'py>) -> PyResult<InstanceFields<'py>> {
-        let metadata = self.metadata(py)?;
-        Ok((self.id(), self.address(), self.weight(), self.zone(), metadata, self.since(), self.session_id()))
-    }
-
-    /// Unique in its service.
-    #[getter]
-    fn id(&self) -> &str {
-        &self.0.id
-    }
-
-    /// Where it is reached.
-    #[getter]
-    fn address(&self) -> &str {
-        &self.0.address
-    }
-
-    /// Its share of the load, relative to the others'.
-    #[getter]
-    fn weight(&self) -> u32 {
-        self.0.weight
-    }
-
-    /// Where it is.
-    #[getter]
-    fn zone(&self) -> Option<&str> {
-        self.0.zone.as_deref()
-    }
-
-    /// Whatever else it says.
-    #[getter]
-    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        python(py, &self.0.metadata)
-    }
-
-    /// When it registered, in milliseconds since 1970 on the server's clock.
-    #[getter]
-    fn since(&self) -> i64 {
-        self.0.since
-    }
-
-    /// Its session.
-    #[getter]
-    fn session_id(&self) -> i64 {
-        self.0.session_id
-    }
-
-    fn __repr__(&self) -> String {
-        let recipes::Instance { id, address, weight, zone, since, session_id, .. } = &self.0;
-        let zone = zone.as_ref().map_or_else(|| "None".to_owned(), |zone| format!("'{zone}'"));
-        format!(
-            "Instance(id='{id}', address='{address}', weight={weight}, zone={zone}, since={since}, \
-             session_id={session_id:#x})"
-        )
-    }
 }

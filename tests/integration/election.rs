@@ -106,6 +106,7 @@ async fn a_campaign_that_is_cancelled_as_it_wins_leaves_nobody_leading() {
         for step in 0..30 {
             let alone = election(&two, "e", "two", strategy);
             let task = tokio::spawn(async move { alone.campaign(None).await });
+            // As above: the moment is what is tried, here around the win.
             tokio::time::sleep(Duration::from_micros(2_000 * step)).await;
             task.abort();
             if let Ok(Ok(term)) = task.await {

@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?= release
+# Most tests wait: for sessions to expire, for processes to die. A file stays in one worker, with its server and Spark;
+# in the order of the names, as the files with the fewest tests are the slowest.
+PYTEST_WORKERS ?= -n 4 --dist loadfile --no-loadscope-reorder
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 # Executors must run the interpreter that has the wheel.
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
@@ -24,7 +27,7 @@ test-rust: build ## Rust: unit, property and integration tests
 	$(BIN)/python .ci/with_server.py cargo test --profile $(PROFILE)
 
 test-python: build ## Python: pytest against real Spark and a real ZooKeeper
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_WORKERS)
 
 test-matrix: build ## Smoke tests on PySpark 3.5 and 4.3
 	.ci/matrix

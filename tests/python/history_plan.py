@@ -5,7 +5,6 @@ How threads, sockets and the server interleave is not in the plan, so a seed mak
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -45,12 +44,6 @@ LINK_FAULTS = ("cut", "freeze", "delay", "drop", "drop")
 # Steps that are granted something, and hold it for a while.
 _HOLDING = {"hold", "lead", "consume", "permits"}
 ALL_FAULTS = (*LINK_FAULTS, "stop", "kill")
-
-
-def seeds(fixed: tuple[int, ...]) -> list[int]:
-    """Return the seeds to run: SPARKEEPER_SEED alone where it is set, else the fixed ones and a fresh one."""
-    given = os.environ.get("SPARKEEPER_SEED")
-    return [int(given)] if given else [*fixed, random.SystemRandom().randrange(1_000_000)]
 
 
 def draw(

@@ -55,6 +55,7 @@ def test_closed_it_holds_and_opened_all_go_on(zk, coordinator, server, namespace
 
 def test_a_timed_wait_ends_in_time_names_who_closed_it_and_leaves_no_watch(zk, coordinator, server, namespace):
     coordinator(owner="the nightly job").barrier("go").close()
+    assert zk.exists("go")  # connected: the second below is for the wait alone
     begun = time.monotonic()
     with pytest.raises(exceptions.AcquireTimeout, match=r"'go'.*the nightly job"):
         zk.barrier("go").wait(timeout=1)

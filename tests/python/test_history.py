@@ -3,15 +3,30 @@
 `SPARKEEPER_SEED=<number>` runs that seed alone: the same steps, and the same faults at the same steps.
 """
 
+import os
+import random
+
 import pytest
 
 from history_bodies import ThreadBody
 from history_check import Overlap, missing, transcript, verify
-from history_plan import draw, seeds
+from history_plan import draw
 from history_run import run
 from linearizable import NotLinearizable
 
 RECIPES = ("hold", "look", "permits", "lead", "add", "reserve", "swap", "put", "put", "consume", "consume", "consume")
+
+
+def seeds(fixed):
+    """Return the seeds to run: SPARKEEPER_SEED alone where it is set, else the fixed ones and a fresh one.
+
+    The fresh one's number is no part of the test's name, which parallel workers must agree on; a failure tells it.
+    """
+    given = os.environ.get("SPARKEEPER_SEED")
+    if given:
+        return [pytest.param(int(given), id=given)]
+    fresh = random.SystemRandom().randrange(1_000_000)
+    return [*(pytest.param(seed, id=str(seed)) for seed in fixed), pytest.param(fresh, id="fresh")]
 
 
 @pytest.fixture

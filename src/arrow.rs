@@ -5,7 +5,7 @@ use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, U
 use arrow_array::{Array, ArrowPrimitiveType, UInt32Array};
 use arrow_schema::DataType;
 
-use crate::assign::{Certificate, weighted};
+use crate::assign::{Certificate, certificate, weighted};
 use crate::error::{Error, Result};
 
 /// [`weighted`] over a column of weights: the owner of each row, as `UInt32`, and the certificate.
@@ -17,13 +17,13 @@ pub fn assign_weighted(weights: &dyn Array, bins: u32) -> Result<(UInt32Array, C
 }
 
 /// [`Certificate::verify`] over columns of weights and owners, each of any integer type.
-pub fn verify(certificate: &Certificate, weights: &dyn Array, bins: u32, owners: &dyn Array) -> Result<()> {
+pub fn verify(claimed: &Certificate, weights: &dyn Array, bins: u32, owners: &dyn Array) -> Result<()> {
     let owners = whole_numbers(owners)?
         .into_iter()
         // An owner past 32 bits is out of range whatever the number of bins.
         .map(|owner| u32::try_from(owner).unwrap_or(u32::MAX))
         .collect::<Vec<_>>();
-    certificate.verify(&whole_numbers(weights)?, bins, &owners)
+    claimed.compare(&certificate(&whole_numbers(weights)?, bins, &owners)?)
 }
 
 fn whole_numbers(array: &dyn Array) -> Result<Vec<u64>> {

@@ -48,6 +48,22 @@ pub(super) fn placement_keys(py: Python<'_>, partitions: i32) -> PyResult<Vec<i3
 #[derive(PartialEq)]
 pub(super) struct Certificate(assign::Certificate);
 
+/// A load as Python's own number.
+#[derive(IntoPyObject)]
+enum Load {
+    Whole(u64),
+    Ratio(f64),
+}
+
+impl From<assign::Load> for Load {
+    fn from(load: assign::Load) -> Self {
+        match load {
+            assign::Load::Whole(load) => Self::Whole(load),
+            assign::Load::Ratio(load) => Self::Ratio(load),
+        }
+    }
+}
+
 #[pymethods]
 impl Certificate {
     /// The weight in every partition, by its number.
@@ -58,14 +74,14 @@ impl Certificate {
 
     /// The heaviest of the loads.
     #[getter]
-    fn max_load(&self) -> u64 {
-        self.0.max_load
+    fn max_load(&self) -> Load {
+        self.0.max_load.into()
     }
 
     /// The load that no assignment of this input can stay under.
     #[getter]
-    fn lower_bound(&self) -> u64 {
-        self.0.lower_bound
+    fn lower_bound(&self) -> Load {
+        self.0.lower_bound.into()
     }
 
     /// `max_load / lower_bound - 1`: 0.0 is proven optimal.

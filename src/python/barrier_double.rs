@@ -13,6 +13,8 @@ use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::whole::Whole;
+
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder};
 use crate::session::Session;
@@ -75,9 +77,10 @@ impl Coordinator {
         &self,
         py: Python<'_>,
         path: String,
-        parties: usize,
+        parties: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<DoubleBarrier> {
+        let Whole(parties) = parties;
         let timeout = self::timeout(py, timeout)?;
         if parties == 0 {
             return Err(raise(py, &Error::config("double barrier: parties=0; give 1 or more")));

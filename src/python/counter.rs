@@ -14,6 +14,8 @@ use super::guard::{Guard, grants};
 use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::whole::Whole;
+
 use crate::error::{Error, Result};
 use crate::recipes;
 use crate::session::{Grant, Session};
@@ -169,11 +171,13 @@ impl Counter {
     fn compare_and_set(
         &self,
         py: Python<'_>,
-        old: i64,
-        new: i64,
+        old: Whole<i64>,
+        new: Whole<i64>,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<bool> {
+        let Whole(new) = new;
+        let Whole(old) = old;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, compare_and_set(self.0.clone(), old, new, terms))
     }
@@ -183,18 +187,27 @@ impl Counter {
     fn compare_and_set_async<'py>(
         &self,
         py: Python<'py>,
-        old: i64,
-        new: i64,
+        old: Whole<i64>,
+        new: Whole<i64>,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, bool>> {
+        let Whole(new) = new;
+        let Whole(old) = old;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, compare_and_set(self.0.clone(), old, new, terms))
     }
 
     /// Sets the value, whatever it was. Arguments and errors are those of `add`.
     #[pyo3(signature = (value, *, guard=None, timeout=None))]
-    fn set(&self, py: Python<'_>, value: i64, guard: Option<Guard<'_>>, timeout: Option<Seconds>) -> PyResult<Nothing> {
+    fn set(
+        &self,
+        py: Python<'_>,
+        value: Whole<i64>,
+        guard: Option<Guard<'_>>,
+        timeout: Option<Seconds>,
+    ) -> PyResult<Nothing> {
+        let Whole(value) = value;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, set(self.0.clone(), value, terms))
     }
@@ -204,10 +217,11 @@ impl Counter {
     fn set_async<'py>(
         &self,
         py: Python<'py>,
-        value: i64,
+        value: Whole<i64>,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
+        let Whole(value) = value;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, set(self.0.clone(), value, terms))
     }

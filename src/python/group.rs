@@ -15,6 +15,8 @@ use super::member::{Member, View};
 use super::membership::Membership;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::whole::Whole;
+
 use crate::error::Result;
 use crate::recipes;
 use crate::session::Session;
@@ -136,7 +138,8 @@ impl Group {
     /// Raises:
     ///     AcquireTimeout: There were fewer; the message names them.
     #[pyo3(signature = (count, timeout=None))]
-    fn wait_for(&self, py: Python<'_>, count: usize, timeout: Option<Seconds>) -> PyResult<View> {
+    fn wait_for(&self, py: Python<'_>, count: Whole<usize>, timeout: Option<Seconds>) -> PyResult<View> {
+        let Whole(count) = count;
         let timeout = self::timeout(py, timeout)?;
         block_on(py, wait_for(self.0.clone(), count, timeout))
     }
@@ -146,9 +149,10 @@ impl Group {
     fn wait_for_async<'py>(
         &self,
         py: Python<'py>,
-        count: usize,
+        count: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, View>> {
+        let Whole(count) = count;
         let timeout = self::timeout(py, timeout)?;
         awaitable(py, wait_for(self.0.clone(), count, timeout))
     }

@@ -16,6 +16,8 @@ use super::read_write_lock::ReadWriteLock;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::whole::Whole;
+
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
@@ -229,12 +231,14 @@ impl Lock {
     /// Raises:
     ///     NotOwner: The token is not the holder's; the message names who holds it now.
     ///     NotAuthorized: The ACL forbids it.
-    fn break_(&self, py: Python<'_>, token: i64) -> PyResult<Contender> {
+    fn break_(&self, py: Python<'_>, token: Whole<i64>) -> PyResult<Contender> {
+        let Whole(token) = token;
         block_on(py, break_hold(self.source.clone(), token))
     }
 
     /// As `break_`, to be awaited.
-    fn break_async<'py>(&self, py: Python<'py>, token: i64) -> PyResult<Awaitable<'py, Contender>> {
+    fn break_async<'py>(&self, py: Python<'py>, token: Whole<i64>) -> PyResult<Awaitable<'py, Contender>> {
+        let Whole(token) = token;
         awaitable(py, break_hold(self.source.clone(), token))
     }
 

@@ -54,6 +54,7 @@ mod stat;
 mod task;
 mod term;
 mod versioned;
+mod whole;
 
 /// The Rust core of Sparkeeper.
 #[pyo3::pymodule]

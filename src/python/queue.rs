@@ -14,6 +14,8 @@ use super::queue_item::QueueItem;
 use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::whole::Whole;
+
 use crate::error::Result;
 use crate::recipes;
 use crate::recipes::queue::{Put, Settings};
@@ -273,7 +275,8 @@ impl Queue {
 
     /// Items whose attempts are used up, `limit` of them where it is given.
     #[pyo3(signature = (limit=None))]
-    fn dead_letters(&self, py: Python<'_>, limit: Option<usize>) -> PyResult<Vec<DeadLetter>> {
+    fn dead_letters(&self, py: Python<'_>, limit: Option<Whole<usize>>) -> PyResult<Vec<DeadLetter>> {
+        let limit = limit.map(|limit| limit.0);
         block_on(py, dead_letters(self.0.clone(), limit))
     }
 
@@ -282,8 +285,9 @@ impl Queue {
     fn dead_letters_async<'py>(
         &self,
         py: Python<'py>,
-        limit: Option<usize>,
+        limit: Option<Whole<usize>>,
     ) -> PyResult<Awaitable<'py, Vec<DeadLetter>>> {
+        let limit = limit.map(|limit| limit.0);
         awaitable(py, dead_letters(self.0.clone(), limit))
     }
 

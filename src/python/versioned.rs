@@ -11,6 +11,8 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::guard::{Guard, grants};
 use super::runtime::block_on;
+use super::whole::Whole;
+
 use crate::error::{Error, Result};
 use crate::recipes::versioned as recipe;
 use crate::session::{Grant, Session};
@@ -51,7 +53,8 @@ async fn history(handle: Handle) -> Result<Vec<Version>> {
 #[pymethods]
 impl Coordinator {
     /// JSON text in versions at `path`; `config` puts a schema on it.
-    fn _versioned(&self, py: Python<'_>, path: String, keep: u64) -> PyResult<Versioned> {
+    fn _versioned(&self, py: Python<'_>, path: String, keep: Whole<u64>) -> PyResult<Versioned> {
+        let Whole(keep) = keep;
         let open = |session: &Session, path: &str, keep: &u64| recipe::Versioned::new(session, path, *keep);
         let handle = Handle::new(self.link().clone(), path, keep, open).map_err(|error| raise(py, &error))?;
         Ok(Versioned { handle, closed: Arc::default() })
@@ -78,7 +81,14 @@ impl Versioned {
 
     /// Writes JSON text as the next version and returns its number; at `expect` only, where that is given.
     #[pyo3(signature = (value, expect=None, *, guard=None))]
-    fn set(&self, py: Python<'_>, value: String, expect: Option<u64>, guard: Option<Guard<'_>>) -> PyResult<u64> {
+    fn set(
+        &self,
+        py: Python<'_>,
+        value: String,
+        expect: Option<Whole<u64>>,
+        guard: Option<Guard<'_>>,
+    ) -> PyResult<u64> {
+        let expect = expect.map(|expect| expect.0);
         block_on(py, set(self.handle.clone(), value, expect, grants(guard.as_ref())))
     }
 
@@ -88,25 +98,36 @@ impl Versioned {
         &self,
         py: Python<'py>,
         value: String,
-        expect: Option<u64>,
+        expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
+        let expect = expect.map(|expect| expect.0);
         awaitable(py, set(self.handle.clone(), value, expect, grants(guard.as_ref())))
     }
 
     /// A version that is kept.
-    fn kept(&self, py: Python<'_>, version: u64) -> PyResult<Version> {
+    fn kept(&self, py: Python<'_>, version: Whole<u64>) -> PyResult<Version> {
+        let Whole(version) = version;
         block_on(py, kept(self.handle.clone(), version))
     }
 
     /// As `kept`, to be awaited.
-    fn kept_async<'py>(&self, py: Python<'py>, version: u64) -> PyResult<Awaitable<'py, Version>> {
+    fn kept_async<'py>(&self, py: Python<'py>, version: Whole<u64>) -> PyResult<Awaitable<'py, Version>> {
+        let Whole(version) = version;
         awaitable(py, kept(self.handle.clone(), version))
     }
 
     /// Writes the value of a version that is kept as the next one.
     #[pyo3(signature = (version, expect=None, *, guard=None))]
-    fn rollback(&self, py: Python<'_>, version: u64, expect: Option<u64>, guard: Option<Guard<'_>>) -> PyResult<u64> {
+    fn rollback(
+        &self,
+        py: Python<'_>,
+        version: Whole<u64>,
+        expect: Option<Whole<u64>>,
+        guard: Option<Guard<'_>>,
+    ) -> PyResult<u64> {
+        let Whole(version) = version;
+        let expect = expect.map(|expect| expect.0);
         block_on(py, rollback(self.handle.clone(), version, expect, grants(guard.as_ref())))
     }
 
@@ -115,10 +136,12 @@ impl Versioned {
     fn rollback_async<'py>(
         &self,
         py: Python<'py>,
-        version: u64,
-        expect: Option<u64>,
+        version: Whole<u64>,
+        expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
+        let Whole(version) = version;
+        let expect = expect.map(|expect| expect.0);
         awaitable(py, rollback(self.handle.clone(), version, expect, grants(guard.as_ref())))
     }
 

@@ -84,3 +84,21 @@ def test_one_that_the_core_raised_pickles(zk):
     assert str(copied).startswith("get '/test/")
     with pytest.raises(KeyError):
         zk.get("a/b")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda zk: zk.double_barrier("b", parties=-1),
+        lambda zk: zk.config("c", keep=-1),
+        lambda zk: zk.config("c").set({}, expect=-1),
+        lambda zk: zk.config("c").rollback(-1),
+        lambda zk: zk.group("g").wait_for(-1),
+        lambda zk: zk.queue("q").dead_letters(-1),
+        lambda zk: zk.counter("n").set(2**63),
+        lambda zk: zk.lock("l").break_(2**70),
+    ],
+)
+def test_a_whole_number_out_of_range_is_a_wrong_setting(zk, ask):
+    with pytest.raises(exceptions.ConfigError, match=r"^-1: give a|^\d+: give a whole number from"):
+        ask(zk)

@@ -14,7 +14,6 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::whole::Whole;
-
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder};
 use crate::session::Session;
@@ -80,7 +79,7 @@ impl Coordinator {
         parties: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<DoubleBarrier> {
-        let Whole(parties) = parties;
+        let parties = parties.0;
         let timeout = self::timeout(py, timeout)?;
         if parties == 0 {
             return Err(raise(py, &Error::config("double barrier: parties=0; give 1 or more")));

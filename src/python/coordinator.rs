@@ -17,6 +17,7 @@ use super::seconds::{Seconds, timeout};
 use super::secret::Given;
 use super::settings::{self, Rights, Settings};
 use super::stat::Stat;
+use super::whole::{Whole, plain};
 use crate::error::Result;
 use crate::session::{CreateKind, Grant, Session, SessionState};
 
@@ -249,10 +250,10 @@ impl Coordinator {
         py: Python<'_>,
         path: String,
         data: PyBackedBytes,
-        version: Option<i32>,
+        version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Stat> {
-        block_on(py, set(self.0.clone(), path, data, version, grants(guard.as_ref())))
+        block_on(py, set(self.0.clone(), path, data, plain(version), grants(guard.as_ref())))
     }
 
     /// As `set`, to be awaited.
@@ -262,10 +263,10 @@ impl Coordinator {
         py: Python<'py>,
         path: String,
         data: PyBackedBytes,
-        version: Option<i32>,
+        version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Stat>> {
-        awaitable(py, set(self.0.clone(), path, data, version, grants(guard.as_ref())))
+        awaitable(py, set(self.0.clone(), path, data, plain(version), grants(guard.as_ref())))
     }
 
     /// Creates a node and returns its path, which a sequence number ends where asked for.
@@ -352,11 +353,11 @@ impl Coordinator {
         &self,
         py: Python<'_>,
         path: String,
-        version: Option<i32>,
+        version: Option<Whole<i32>>,
         recursive: bool,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Nothing> {
-        block_on(py, delete(self.0.clone(), path, version, recursive, grants(guard.as_ref())))
+        block_on(py, delete(self.0.clone(), path, plain(version), recursive, grants(guard.as_ref())))
     }
 
     /// As `delete`, to be awaited.
@@ -365,11 +366,11 @@ impl Coordinator {
         &self,
         py: Python<'py>,
         path: String,
-        version: Option<i32>,
+        version: Option<Whole<i32>>,
         recursive: bool,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, delete(self.0.clone(), path, version, recursive, grants(guard.as_ref())))
+        awaitable(py, delete(self.0.clone(), path, plain(version), recursive, grants(guard.as_ref())))
     }
 
     /// A node's stat, or None where there is no such node.

@@ -14,8 +14,7 @@ use super::guard::{Guard, grants};
 use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
-use super::whole::Whole;
-
+use super::whole::{Whole, whole};
 use crate::error::{Error, Result};
 use crate::recipes;
 use crate::session::{Grant, Session};
@@ -92,8 +91,8 @@ impl Coordinator {
     /// Args:
     ///     path: Its node; it stays until it is deleted.
     ///     default: What it begins with.
-    #[pyo3(signature = (path, default=0))]
-    fn counter(&self, py: Python<'_>, path: String, default: i64) -> PyResult<Counter> {
+    #[pyo3(signature = (path, default: "int" = 0))]
+    fn counter(&self, py: Python<'_>, path: String, #[pyo3(from_py_with = whole)] default: i64) -> PyResult<Counter> {
         let open = |session: &Session, path: &str, default: &i64| recipes::Counter::new(session, path, *default);
         let handle = Handle::new(self.link().clone(), path, default, open).map_err(|error| raise(py, &error))?;
         Ok(Counter(handle))
@@ -133,18 +132,24 @@ impl Counter {
     ///     ConfigError: The sum is beyond 64 bits, or the node holds something else.
     ///     LockLost: The guard does not stand any more; nothing was added.
     ///     ConnectionLost: It took longer than the timeout: it was added once or not at all.
-    #[pyo3(signature = (n=1, *, guard=None, timeout=None))]
-    fn add(&self, py: Python<'_>, n: i64, guard: Option<Guard<'_>>, timeout: Option<Seconds>) -> PyResult<i64> {
+    #[pyo3(signature = (n: "int" = 1, *, guard=None, timeout=None))]
+    fn add(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = whole)] n: i64,
+        guard: Option<Guard<'_>>,
+        timeout: Option<Seconds>,
+    ) -> PyResult<i64> {
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, add(self.0.clone(), n, terms))
     }
 
     /// As `add`, to be awaited. What is cancelled was added once or not at all.
-    #[pyo3(signature = (n=1, *, guard=None, timeout=None))]
+    #[pyo3(signature = (n: "int" = 1, *, guard=None, timeout=None))]
     fn add_async<'py>(
         &self,
         py: Python<'py>,
-        n: i64,
+        #[pyo3(from_py_with = whole)] n: i64,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, i64>> {
@@ -176,8 +181,8 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<bool> {
-        let Whole(new) = new;
-        let Whole(old) = old;
+        let new = new.0;
+        let old = old.0;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, compare_and_set(self.0.clone(), old, new, terms))
     }
@@ -192,8 +197,8 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, bool>> {
-        let Whole(new) = new;
-        let Whole(old) = old;
+        let new = new.0;
+        let old = old.0;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, compare_and_set(self.0.clone(), old, new, terms))
     }
@@ -207,7 +212,7 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Nothing> {
-        let Whole(value) = value;
+        let value = value.0;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, set(self.0.clone(), value, terms))
     }
@@ -221,7 +226,7 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        let Whole(value) = value;
+        let value = value.0;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, set(self.0.clone(), value, terms))
     }
@@ -238,9 +243,15 @@ impl Counter {
     ///     LockLost: The guard does not stand any more; nothing was reserved.
     ///     ConnectionLost: It took longer than the timeout: they were reserved, for nobody, or not.
     #[pyo3(signature = (n, *, guard=None, timeout=None))]
-    fn reserve(&self, py: Python<'_>, n: i64, guard: Option<Guard<'_>>, timeout: Option<Seconds>) -> PyResult<Block> {
+    fn reserve(
+        &self,
+        py: Python<'_>,
+        n: Whole<i64>,
+        guard: Option<Guard<'_>>,
+        timeout: Option<Seconds>,
+    ) -> PyResult<Block> {
         let terms = terms(py, guard.as_ref(), timeout)?;
-        block_on(py, reserve(self.0.clone(), n, terms))
+        block_on(py, reserve(self.0.clone(), n.0, terms))
     }
 
     /// As `reserve`, to be awaited.
@@ -248,12 +259,12 @@ impl Counter {
     fn reserve_async<'py>(
         &self,
         py: Python<'py>,
-        n: i64,
+        n: Whole<i64>,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Block>> {
         let terms = terms(py, guard.as_ref(), timeout)?;
-        awaitable(py, reserve(self.0.clone(), n, terms))
+        awaitable(py, reserve(self.0.clone(), n.0, terms))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {

@@ -16,6 +16,7 @@ use super::held::state_name;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::term::Term;
+use super::whole::{Whole, plain};
 use crate::error::{Error, Result};
 use crate::recipes::ballot::Strategy;
 use crate::recipes::{self, Candidature, Score};
@@ -122,14 +123,14 @@ impl Election {
         path: String,
         id: Option<String>,
         strategy: &str,
-        priority: Option<i64>,
+        priority: Option<Whole<i64>>,
         score: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         if let Some(score) = score.as_ref().filter(|score| !score.bind(py).is_callable()) {
             let why = Error::config(format!("score={}: give a function that returns a number", score.bind(py).repr()?));
             return Err(raise(py, &why));
         }
-        Self::open(coordinator.link(), path, id, strategy, priority, score).map_err(|error| raise(py, &error))
+        Self::open(coordinator.link(), path, id, strategy, plain(priority), score).map_err(|error| raise(py, &error))
     }
 
     /// The path, as it was given.

@@ -16,7 +16,6 @@ use super::membership::Membership;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::whole::Whole;
-
 use crate::error::Result;
 use crate::recipes;
 use crate::session::Session;
@@ -139,7 +138,7 @@ impl Group {
     ///     AcquireTimeout: There were fewer; the message names them.
     #[pyo3(signature = (count, timeout=None))]
     fn wait_for(&self, py: Python<'_>, count: Whole<usize>, timeout: Option<Seconds>) -> PyResult<View> {
-        let Whole(count) = count;
+        let count = count.0;
         let timeout = self::timeout(py, timeout)?;
         block_on(py, wait_for(self.0.clone(), count, timeout))
     }
@@ -152,7 +151,7 @@ impl Group {
         count: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, View>> {
-        let Whole(count) = count;
+        let count = count.0;
         let timeout = self::timeout(py, timeout)?;
         awaitable(py, wait_for(self.0.clone(), count, timeout))
     }

@@ -17,7 +17,6 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::whole::Whole;
-
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
@@ -232,13 +231,13 @@ impl Lock {
     ///     NotOwner: The token is not the holder's; the message names who holds it now.
     ///     NotAuthorized: The ACL forbids it.
     fn break_(&self, py: Python<'_>, token: Whole<i64>) -> PyResult<Contender> {
-        let Whole(token) = token;
+        let token = token.0;
         block_on(py, break_hold(self.source.clone(), token))
     }
 
     /// As `break_`, to be awaited.
     fn break_async<'py>(&self, py: Python<'py>, token: Whole<i64>) -> PyResult<Awaitable<'py, Contender>> {
-        let Whole(token) = token;
+        let token = token.0;
         awaitable(py, break_hold(self.source.clone(), token))
     }
 

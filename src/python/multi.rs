@@ -12,6 +12,7 @@ use super::link::Link;
 use super::runtime::block_on;
 use super::settings::Rights;
 use super::stat::Stat;
+use super::whole::{Whole, plain};
 use crate::config::Access;
 use crate::error::{Error, Result};
 use crate::session::{CreateKind, Grant, MultiWriteResult, NotWritten, Session, Write};
@@ -197,8 +198,8 @@ impl Batch {
     ///     data: All steps together carry at most 1 MiB.
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, data, version=None))]
-    fn set(&self, py: Python<'_>, path: String, data: Vec<u8>, version: Option<i32>) -> PyResult<()> {
-        self.0.add(&path, || Step::Set(path.clone(), data, version)).map_err(|error| raise(py, &error))
+    fn set(&self, py: Python<'_>, path: String, data: Vec<u8>, version: Option<Whole<i32>>) -> PyResult<()> {
+        self.0.add(&path, || Step::Set(path.clone(), data, plain(version))).map_err(|error| raise(py, &error))
     }
 
     /// Adds the deletion of a node, which must have no children then.
@@ -207,8 +208,8 @@ impl Batch {
     ///     path: The node.
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, version=None))]
-    fn delete(&self, py: Python<'_>, path: String, version: Option<i32>) -> PyResult<()> {
-        self.0.add(&path, || Step::Delete(path.clone(), version)).map_err(|error| raise(py, &error))
+    fn delete(&self, py: Python<'_>, path: String, version: Option<Whole<i32>>) -> PyResult<()> {
+        self.0.add(&path, || Step::Delete(path.clone(), plain(version))).map_err(|error| raise(py, &error))
     }
 
     /// Adds a condition: the node exists.
@@ -217,8 +218,8 @@ impl Batch {
     ///     path: The node.
     ///     version: And has this version.
     #[pyo3(signature = (path, version=None))]
-    fn check(&self, py: Python<'_>, path: String, version: Option<i32>) -> PyResult<()> {
-        self.0.add(&path, || Step::Check(path.clone(), version)).map_err(|error| raise(py, &error))
+    fn check(&self, py: Python<'_>, path: String, version: Option<Whole<i32>>) -> PyResult<()> {
+        self.0.add(&path, || Step::Check(path.clone(), plain(version))).map_err(|error| raise(py, &error))
     }
 
     /// Lands every step or none, in one request. A batch without steps lands without one.

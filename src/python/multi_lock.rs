@@ -15,7 +15,6 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::whole::Whole;
-
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
@@ -183,13 +182,13 @@ impl MultiLock {
     ///     NotOwner: The token is not a holder's; the message names who holds the paths now.
     ///     NotAuthorized: The ACL forbids it.
     fn break_(&self, py: Python<'_>, token: Whole<i64>) -> PyResult<Contender> {
-        let Whole(token) = token;
+        let token = token.0;
         block_on(py, break_hold(self.handle.clone(), token))
     }
 
     /// As `break_`, to be awaited.
     fn break_async<'py>(&self, py: Python<'py>, token: Whole<i64>) -> PyResult<Awaitable<'py, Contender>> {
-        let Whole(token) = token;
+        let token = token.0;
         awaitable(py, break_hold(self.handle.clone(), token))
     }
 

@@ -14,8 +14,7 @@ use super::queue_item::QueueItem;
 use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
-use super::whole::Whole;
-
+use super::whole::{Whole, plain, whole};
 use crate::error::Result;
 use crate::recipes;
 use crate::recipes::queue::{Put, Settings};
@@ -92,12 +91,12 @@ impl Coordinator {
     ///     backoff: How long an item waits after its first failure: seconds or timedelta, 1 by default; doubled
     ///         with each failure, up to five minutes, less up to a half by chance.
     ///     dedupe_window: How long after its end a dedupe id still names the item that had it; 300 s by default.
-    #[pyo3(signature = (path, *, max_attempts=5, backoff=None, dedupe_window=None))]
+    #[pyo3(signature = (path, *, max_attempts: "int" = 5, backoff=None, dedupe_window=None))]
     fn queue(
         &self,
         py: Python<'_>,
         path: String,
-        max_attempts: u32,
+        #[pyo3(from_py_with = whole)] max_attempts: u32,
         backoff: Option<Seconds>,
         dedupe_window: Option<Seconds>,
     ) -> PyResult<Queue> {
@@ -142,12 +141,12 @@ impl Queue {
     ///     PayloadTooLarge: Nothing was sent.
     ///     ConnectionLost: The ensemble stays away; or the reply and then the session were lost, and the item is not
     ///         in the queue: never put, or done meanwhile. With a dedupe id this is known.
-    #[pyo3(signature = (data, priority=0, delay=None, dedupe=None))]
+    #[pyo3(signature = (data, priority: "int" = 0, delay=None, dedupe=None))]
     fn put(
         &self,
         py: Python<'_>,
         data: PyBackedBytes,
-        priority: i32,
+        #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
         dedupe: Option<String>,
     ) -> PyResult<String> {
@@ -156,12 +155,12 @@ impl Queue {
     }
 
     /// As `put`, to be awaited. What was sent before a cancel lands all the same.
-    #[pyo3(signature = (data, priority=0, delay=None, dedupe=None))]
+    #[pyo3(signature = (data, priority: "int" = 0, delay=None, dedupe=None))]
     fn put_async<'py>(
         &self,
         py: Python<'py>,
         data: PyBackedBytes,
-        priority: i32,
+        #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
         dedupe: Option<String>,
     ) -> PyResult<Awaitable<'py, String>> {
@@ -177,12 +176,12 @@ impl Queue {
     /// Raises:
     ///     PayloadTooLarge: For one of them; those of earlier requests have landed.
     ///     ConnectionLost: As `put`; those of earlier requests have landed.
-    #[pyo3(signature = (data, priority=0, delay=None))]
+    #[pyo3(signature = (data, priority: "int" = 0, delay=None))]
     fn put_many(
         &self,
         py: Python<'_>,
         data: Vec<PyBackedBytes>,
-        priority: i32,
+        #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
     ) -> PyResult<Vec<String>> {
         let how = how(py, priority, delay, None)?;
@@ -190,12 +189,12 @@ impl Queue {
     }
 
     /// As `put_many`, to be awaited.
-    #[pyo3(signature = (data, priority=0, delay=None))]
+    #[pyo3(signature = (data, priority: "int" = 0, delay=None))]
     fn put_many_async<'py>(
         &self,
         py: Python<'py>,
         data: Vec<PyBackedBytes>,
-        priority: i32,
+        #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Vec<String>>> {
         let how = how(py, priority, delay, None)?;
@@ -276,8 +275,7 @@ impl Queue {
     /// Items whose attempts are used up, `limit` of them where it is given.
     #[pyo3(signature = (limit=None))]
     fn dead_letters(&self, py: Python<'_>, limit: Option<Whole<usize>>) -> PyResult<Vec<DeadLetter>> {
-        let limit = limit.map(|limit| limit.0);
-        block_on(py, dead_letters(self.0.clone(), limit))
+        block_on(py, dead_letters(self.0.clone(), plain(limit)))
     }
 
     /// As `dead_letters`, to be awaited.
@@ -287,8 +285,7 @@ impl Queue {
         py: Python<'py>,
         limit: Option<Whole<usize>>,
     ) -> PyResult<Awaitable<'py, Vec<DeadLetter>>> {
-        let limit = limit.map(|limit| limit.0);
-        awaitable(py, dead_letters(self.0.clone(), limit))
+        awaitable(py, dead_letters(self.0.clone(), plain(limit)))
     }
 
     /// Puts dead letters back into the queue, with all their attempts before them.

@@ -8,7 +8,8 @@ use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::errors::raise;
 use super::instance::json;
 use super::runtime::{block_on, core};
-use crate::error::{Error, Result};
+use super::whole::{Whole, plain};
+use crate::error::Result;
 use crate::recipes::{self, Amendment, Offer};
 
 async fn update(registration: recipes::Registration, amendment: Amendment) -> Result<Nothing> {
@@ -21,13 +22,6 @@ async fn gone(registration: recipes::Registration, wait: bool) -> Result<Nothing
         registration.gone().await;
     }
     Ok(Nothing)
-}
-
-/// # Errors
-/// `ConfigError` where it is negative or beyond 32 bits.
-pub(super) fn weight(py: Python<'_>, weight: i64) -> PyResult<u32> {
-    u32::try_from(weight)
-        .map_err(|_| raise(py, &Error::config(format!("weight={weight}: give a whole number from 0 to {}", u32::MAX))))
 }
 
 /// A registered instance: what `register` returns. It stands until it is unregistered or the coordinator is closed.
@@ -59,11 +53,11 @@ impl Drop for Registration {
 fn amendment(
     py: Python<'_>,
     address: Option<String>,
-    weight: Option<i64>,
+    weight: Option<Whole<u32>>,
     zone: Option<String>,
     metadata: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Amendment> {
-    let weight = weight.map(|weight| self::weight(py, weight)).transpose()?;
+    let weight = plain(weight);
     let metadata = metadata.map(|value| json(py, &value)).transpose()?;
     Ok(Amendment { address, weight, zone, metadata })
 }
@@ -102,7 +96,7 @@ impl Registration {
         &self,
         py: Python<'_>,
         address: Option<String>,
-        weight: Option<i64>,
+        weight: Option<Whole<u32>>,
         zone: Option<String>,
         metadata: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
@@ -115,7 +109,7 @@ impl Registration {
         &self,
         py: Python<'py>,
         address: Option<String>,
-        weight: Option<i64>,
+        weight: Option<Whole<u32>>,
         zone: Option<String>,
         metadata: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {

@@ -12,9 +12,10 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::{Handle, Rebuild};
 use super::instance::{Instance, json};
-use super::registration::{Registration, weight};
+use super::registration::Registration;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::whole::whole;
 use crate::error::Result;
 use crate::recipes::{self, Offer, Pick};
 use crate::session::Session;
@@ -98,14 +99,14 @@ impl Registry {
     /// Raises:
     ///     NodeExists: Somebody else has the id.
     ///     AcquireTimeout: No server answered in time.
-    #[pyo3(signature = (service, address, weight=1, zone=None, metadata=None, id=None, timeout=None))]
+    #[pyo3(signature = (service, address, weight: "int" = 1, zone=None, metadata=None, id=None, timeout=None))]
     #[expect(clippy::too_many_arguments, reason = "each has a default")]
     fn register(
         &self,
         py: Python<'_>,
         service: String,
         address: String,
-        weight: i64,
+        #[pyo3(from_py_with = whole)] weight: u32,
         zone: Option<String>,
         metadata: Option<Bound<'_, PyAny>>,
         id: Option<String>,
@@ -117,14 +118,14 @@ impl Registry {
     }
 
     /// As `register`, to be awaited. Cancelling leaves nothing behind.
-    #[pyo3(signature = (service, address, weight=1, zone=None, metadata=None, id=None, timeout=None))]
+    #[pyo3(signature = (service, address, weight: "int" = 1, zone=None, metadata=None, id=None, timeout=None))]
     #[expect(clippy::too_many_arguments, reason = "each has a default")]
     fn register_async<'py>(
         &self,
         py: Python<'py>,
         service: String,
         address: String,
-        weight: i64,
+        #[pyo3(from_py_with = whole)] weight: u32,
         zone: Option<String>,
         metadata: Option<Bound<'_, PyAny>>,
         id: Option<String>,
@@ -222,10 +223,10 @@ impl Registry {
 fn offer(
     py: Python<'_>,
     address: String,
-    weight: i64,
+    weight: u32,
     zone: Option<String>,
     metadata: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Offer> {
     let metadata = metadata.map(|value| json(py, &value)).transpose()?.unwrap_or_default();
-    Ok(Offer { address, weight: self::weight(py, weight)?, zone, metadata })
+    Ok(Offer { address, weight, zone, metadata })
 }

@@ -14,6 +14,7 @@ use super::permits::{PermitHolder, Permits};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::whole::{Whole, whole};
 use crate::error::Result;
 use crate::recipes::{self, Holder};
 use crate::session::Session;
@@ -74,12 +75,12 @@ impl Coordinator {
     ///
     /// Raises:
     ///     ConfigError: `permits` is below 1.
-    #[pyo3(signature = (path, permits=1, *, timeout=None, owner=None))]
+    #[pyo3(signature = (path, permits: "int" = 1, *, timeout=None, owner=None))]
     fn semaphore(
         &self,
         py: Python<'_>,
         path: String,
-        permits: i64,
+        #[pyo3(from_py_with = whole)] permits: i64,
         timeout: Option<Seconds>,
         owner: Option<String>,
     ) -> PyResult<Semaphore> {
@@ -111,8 +112,8 @@ impl Semaphore {
     }
 
     #[setter]
-    fn set_permits(&self, py: Python<'_>, permits: i64) -> PyResult<()> {
-        block_on(py, set_permits(self.handle.clone(), permits)).map(drop)
+    fn set_permits(&self, py: Python<'_>, permits: Whole<i64>) -> PyResult<()> {
+        block_on(py, set_permits(self.handle.clone(), permits.0)).map(drop)
     }
 
     /// As reading `permits`, to be awaited.
@@ -121,8 +122,8 @@ impl Semaphore {
     }
 
     /// As setting `permits`, to be awaited.
-    fn set_permits_async<'py>(&self, py: Python<'py>, permits: i64) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, set_permits(self.handle.clone(), permits))
+    fn set_permits_async<'py>(&self, py: Python<'py>, permits: Whole<i64>) -> PyResult<Awaitable<'py, Nothing>> {
+        awaitable(py, set_permits(self.handle.clone(), permits.0))
     }
 
     /// Waits for `n` permits: all or none.
@@ -139,18 +140,23 @@ impl Semaphore {
     ///     AcquireTimeout: It took longer; the message names holders.
     ///     ConfigError: `n` is below 1, or more than there are in all, also where that was lowered during the wait.
     ///     Closed: The coordinator was closed meanwhile.
-    #[pyo3(signature = (n=1, timeout=None))]
-    fn acquire(&self, py: Python<'_>, n: i64, timeout: Option<Seconds>) -> PyResult<Permits> {
+    #[pyo3(signature = (n: "int" = 1, timeout=None))]
+    fn acquire(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = whole)] n: i64,
+        timeout: Option<Seconds>,
+    ) -> PyResult<Permits> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
         block_on(py, acquire(self.handle.clone(), n, timeout, None)).map(Permits::arrived)
     }
 
     /// As `acquire`, to be awaited. Cancelling leaves nothing behind.
-    #[pyo3(signature = (n=1, timeout=None))]
+    #[pyo3(signature = (n: "int" = 1, timeout=None))]
     fn acquire_async<'py>(
         &self,
         py: Python<'py>,
-        n: i64,
+        #[pyo3(from_py_with = whole)] n: i64,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Permits>> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
@@ -164,14 +170,18 @@ impl Semaphore {
     ///
     /// Raises:
     ///     ConfigError: `n` is below 1, or more than there are in all.
-    #[pyo3(signature = (n=1))]
-    fn try_acquire(&self, py: Python<'_>, n: i64) -> PyResult<Option<Permits>> {
+    #[pyo3(signature = (n: "int" = 1))]
+    fn try_acquire(&self, py: Python<'_>, #[pyo3(from_py_with = whole)] n: i64) -> PyResult<Option<Permits>> {
         Ok(block_on(py, try_acquire(self.handle.clone(), n))?.map(Permits::arrived))
     }
 
     /// As `try_acquire`, to be awaited.
-    #[pyo3(signature = (n=1))]
-    fn try_acquire_async<'py>(&self, py: Python<'py>, n: i64) -> PyResult<Awaitable<'py, Option<Permits>>> {
+    #[pyo3(signature = (n: "int" = 1))]
+    fn try_acquire_async<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = whole)] n: i64,
+    ) -> PyResult<Awaitable<'py, Option<Permits>>> {
         awaitable_grant(py, try_acquire(self.handle.clone(), n))
     }
 

@@ -11,8 +11,7 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::guard::{Guard, grants};
 use super::runtime::block_on;
-use super::whole::Whole;
-
+use super::whole::{Whole, plain};
 use crate::error::{Error, Result};
 use crate::recipes::versioned as recipe;
 use crate::session::{Grant, Session};
@@ -54,7 +53,7 @@ async fn history(handle: Handle) -> Result<Vec<Version>> {
 impl Coordinator {
     /// JSON text in versions at `path`; `config` puts a schema on it.
     fn _versioned(&self, py: Python<'_>, path: String, keep: Whole<u64>) -> PyResult<Versioned> {
-        let Whole(keep) = keep;
+        let keep = keep.0;
         let open = |session: &Session, path: &str, keep: &u64| recipe::Versioned::new(session, path, *keep);
         let handle = Handle::new(self.link().clone(), path, keep, open).map_err(|error| raise(py, &error))?;
         Ok(Versioned { handle, closed: Arc::default() })
@@ -88,8 +87,7 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<u64> {
-        let expect = expect.map(|expect| expect.0);
-        block_on(py, set(self.handle.clone(), value, expect, grants(guard.as_ref())))
+        block_on(py, set(self.handle.clone(), value, plain(expect), grants(guard.as_ref())))
     }
 
     /// As `set`, to be awaited.
@@ -101,19 +99,18 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
-        let expect = expect.map(|expect| expect.0);
-        awaitable(py, set(self.handle.clone(), value, expect, grants(guard.as_ref())))
+        awaitable(py, set(self.handle.clone(), value, plain(expect), grants(guard.as_ref())))
     }
 
     /// A version that is kept.
     fn kept(&self, py: Python<'_>, version: Whole<u64>) -> PyResult<Version> {
-        let Whole(version) = version;
+        let version = version.0;
         block_on(py, kept(self.handle.clone(), version))
     }
 
     /// As `kept`, to be awaited.
     fn kept_async<'py>(&self, py: Python<'py>, version: Whole<u64>) -> PyResult<Awaitable<'py, Version>> {
-        let Whole(version) = version;
+        let version = version.0;
         awaitable(py, kept(self.handle.clone(), version))
     }
 
@@ -126,9 +123,8 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<u64> {
-        let Whole(version) = version;
-        let expect = expect.map(|expect| expect.0);
-        block_on(py, rollback(self.handle.clone(), version, expect, grants(guard.as_ref())))
+        let version = version.0;
+        block_on(py, rollback(self.handle.clone(), version, plain(expect), grants(guard.as_ref())))
     }
 
     /// As `rollback`, to be awaited.
@@ -140,9 +136,8 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
-        let Whole(version) = version;
-        let expect = expect.map(|expect| expect.0);
-        awaitable(py, rollback(self.handle.clone(), version, expect, grants(guard.as_ref())))
+        let version = version.0;
+        awaitable(py, rollback(self.handle.clone(), version, plain(expect), grants(guard.as_ref())))
     }
 
     /// The versions that are kept, the oldest first.

@@ -27,7 +27,12 @@ macro_rules! ranges {
     };
 }
 
-ranges!(i64, u32, u64, usize);
+ranges!(i32, i64, u32, u64, usize);
+
+/// The number of an argument that may be left out.
+pub(super) fn plain<T>(number: Option<Whole<T>>) -> Option<T> {
+    number.map(|Whole(number)| number)
+}
 
 impl<'a, 'py, T> FromPyObject<'a, 'py> for Whole<T>
 where
@@ -47,4 +52,16 @@ where
             raise(py, &Error::config(format!("{given}: give a whole number from {} to {}", T::LEAST, T::MOST)))
         })
     }
+}
+
+/// Reads an argument as [`Whole`] does: for one with a default, which the signature says in `T` itself so that
+/// `help` and the stub have it.
+///
+/// # Errors
+/// `ConfigError`; `TypeError`.
+pub(super) fn whole<T>(object: &Bound<'_, PyAny>) -> PyResult<T>
+where
+    T: Range + for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    object.extract().map(|Whole(number)| number)
 }

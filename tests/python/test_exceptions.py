@@ -86,19 +86,57 @@ def test_one_that_the_core_raised_pickles(zk):
         zk.get("a/b")
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda zk: zk.double_barrier("b", parties=-1),
-        lambda zk: zk.config("c", keep=-1),
-        lambda zk: zk.config("c").set({}, expect=-1),
-        lambda zk: zk.config("c").rollback(-1),
-        lambda zk: zk.group("g").wait_for(-1),
-        lambda zk: zk.queue("q").dead_letters(-1),
-        lambda zk: zk.counter("n").set(2**63),
-        lambda zk: zk.lock("l").break_(2**70),
-    ],
-)
-def test_a_whole_number_out_of_range_is_a_wrong_setting(zk, ask):
-    with pytest.raises(exceptions.ConfigError, match=r"^-1: give a|^\d+: give a whole number from"):
-        ask(zk)
+_WHOLE = {
+    "parties": lambda zk, n: zk.double_barrier("b", parties=n),
+    "keep": lambda zk, n: zk.config("c", keep=n).set({}),
+    "expect": lambda zk, n: zk.config("c").set({}, expect=n),
+    "rollback": lambda zk, n: zk.config("c").rollback(n),
+    "rollback expect": lambda zk, n: (zk.config("c").set({}), zk.config("c").rollback(1, expect=n)),
+    "wait_for": lambda zk, n: zk.group("g").wait_for(n),
+    "dead_letters": lambda zk, n: zk.queue("q").dead_letters(n),
+    "max_attempts": lambda zk, n: zk.queue("q", max_attempts=n),
+    "queue priority": lambda zk, n: zk.queue("q").put(b"", priority=n),
+    "queue priority of many": lambda zk, n: zk.queue("q").put_many([b""], priority=n),
+    "reserve": lambda zk, n: zk.counter("n").reserve(n),
+    "permits": lambda zk, n: zk.semaphore("s", permits=n),
+    "permits set": lambda zk, n: setattr(zk.semaphore("s"), "permits", n),
+    "acquire": lambda zk, n: zk.semaphore("s").acquire(n),
+    "try_acquire": lambda zk, n: zk.semaphore("s").try_acquire(n),
+    "weight": lambda zk, n: zk.registry("r").register("s", "here", weight=n, timeout=5),
+}
+# A negative number is one to add, a token that nobody has, or a priority: only what 64 bits do not hold is wrong.
+_SIGNED = {
+    "default": lambda zk, n: zk.counter("n", default=n),
+    "add": lambda zk, n: zk.counter("n").add(n),
+    "set": lambda zk, n: zk.counter("n").set(n),
+    "old": lambda zk, n: zk.counter("n").compare_and_set(n, 1),
+    "new": lambda zk, n: zk.counter("n").compare_and_set(1, n),
+    "break_": lambda zk, n: zk.lock("l").break_(n),
+    "break_ of many": lambda zk, n: zk.multi_lock(["l", "m"]).break_(n),
+    "priority": lambda zk, n: zk.election("e", strategy="priority", priority=n),
+    "set version": lambda zk, n: zk.set("x", b"", version=n),
+    "delete version": lambda zk, n: zk.delete("x", version=n),
+    "multi set version": lambda zk, n: zk.multi().set("x", b"", version=n),
+    "multi delete version": lambda zk, n: zk.multi().delete("x", version=n),
+    "multi check version": lambda zk, n: zk.multi().check("x", version=n),
+}
+
+
+@pytest.mark.parametrize("number", [-(2**70), -1001, 2**70], ids=["far below", "negative", "huge"])
+@pytest.mark.parametrize("ask", _WHOLE.values(), ids=_WHOLE)
+def test_a_whole_number_out_of_range_is_a_wrong_setting(zk, ask, number):
+    with pytest.raises(exceptions.ConfigError, match=str(number)):
+        ask(zk, number)
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**63], ids=["far below", "huge"])
+@pytest.mark.parametrize("ask", _SIGNED.values(), ids=_SIGNED)
+def test_a_whole_number_beyond_its_bits_is_a_wrong_setting(zk, ask, number):
+    with pytest.raises(exceptions.ConfigError, match=rf"^{number}: give a whole number from -\d+ to \d+\nwhile"):
+        ask(zk, number)
+
+
+def test_what_is_no_whole_number_is_a_type_error(zk):
+    for ask in (*_WHOLE.values(), *_SIGNED.values()):
+        with pytest.raises(TypeError):
+            ask(zk, "1")

@@ -117,15 +117,17 @@ impl Barrier {
     /// `AcquireTimeout`, naming who closed it; `Closed`, `AuthFailed`, `NotAuthorized`; `Config` where the node is no barrier of ours.
     pub async fn wait(&self, timeout: Option<Duration>) -> Result<()> {
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return if self.is_open().await? { Ok(()) } else { Err(self.timed_out(timeout).await) };
+            return if self.is_open().await? { Ok(()) } else { Err(self.timed_out(timeout, None).await) };
         }
-        match Deadline::after(timeout).bound(self.opened()).await {
+        let mut seen = None;
+        match Deadline::after(timeout).bound(self.opened(&mut seen)).await {
             Some(opened) => opened,
-            None => Err(self.timed_out(timeout).await),
+            None => Err(self.timed_out(timeout, seen).await),
         }
     }
 
-    async fn opened(&self) -> Result<()> {
+    /// Returns once it is open; meanwhile `seen` holds who closed it, as of the last look.
+    async fn opened(&self, seen: &mut Option<String>) -> Result<()> {
         let path = &self.place.path;
         loop {
             let incarnation = self.place.session.next_live().await?;
@@ -133,7 +135,7 @@ impl Barrier {
             // Reading the data, not its existence: on a node that is gone this leaves no watch behind.
             match incarnation.request("watch", path, client.get_and_watch_data(path)).await {
                 Ok((data, _, watcher)) => {
-                    self.closer(&data)?;
+                    *seen = Some(self.closer(&data)?);
                     tokio::select! {
                         _ = watcher.changed() => {}
                         _ = incarnation.ended() => {}
@@ -170,14 +172,17 @@ impl Barrier {
         }
     }
 
-    async fn timed_out(&self, timeout: Option<Duration>) -> Error {
+    async fn timed_out(&self, timeout: Option<Duration>, seen: Option<String>) -> Error {
         let after = timeout.unwrap_or_default();
         let Place { name, session, .. } = &self.place;
         let found = match tokio::time::timeout(WHO_CLOSED, self.closed()).await {
             Ok(Ok(Some((owner, stat)))) => format!("closed by {owner} (token {})", stat.czxid),
             Ok(Err(error @ Error::Config(_))) => return error,
             Ok(Ok(None)) => "open by now".to_owned(),
-            _ => format!("no server said who closed it (session {})", session.state().name()),
+            _ => match seen {
+                Some(owner) => format!("closed by {owner}, when a server last said so"),
+                None => format!("no server said who closed it (session {})", session.state().name()),
+            },
         };
         Error::acquire_timeout(format!("barrier '{name}': not open within {after:?}: {found}; open it, or wait longer"))
     }

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+CORNER = "test"
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalServer]:
     """One server for the whole run, from the jars of the PySpark that runs the tests; leave it running."""
     with LocalServer() as running:
+        # Not by the test that happens to come first: it may keep others out of the nodes that it makes.
+        with sparkeeper.connect(running.connect_string) as zk:
+            zk.create(CORNER)
         yield running
 
 
@@ -41,7 +46,7 @@ def connect_string(server: LocalServer) -> str:
 def namespace(request: pytest.FixtureRequest) -> str:
     """A path that no other test uses, without a leading slash."""
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
-    return f"test/{name}-{uuid.uuid4().hex[:8]}"
+    return f"{CORNER}/{name}-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import sparkeeper
 from sparkeeper.local import LocalServer
 from sparkeeper.local.ports import HOST, free_ports
 from sparkeeper.local.settings import ServerSettings
+from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +97,15 @@ def tls_server(identity: Identity, ca: Path, *, client_auth: str = "none", **zoo
         },
     )
     with LocalServer(settings=settings) as server:
+        # It opens this port after the plain one, which is the one that the start waits for.
+        wait_for(lambda: _answers(port), 10, "the port that speaks TLS")
         yield TlsServer(server, port)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection((HOST, port), 5):
+        return True
+    return False
 
 
 def jaas(file: Path, users: Mapping[str, str]) -> Path:

@@ -2,6 +2,12 @@
 
 #[path = "properties/assign.rs"]
 mod assign;
+#[path = "properties/assign_constrained.rs"]
+mod assign_constrained;
+#[path = "properties/assign_even.rs"]
+mod assign_even;
+#[path = "properties/assign_input.rs"]
+mod assign_input;
 #[path = "properties/ballot.rs"]
 mod ballot;
 #[path = "properties/cache.rs"]

@@ -65,6 +65,13 @@ impl Capacities {
         self.units.iter().all(|unit| *unit == self.units[0])
     }
 
+    /// Those of some members, in the same units.
+    pub(super) fn only(&self, members: &[usize]) -> Self {
+        let units: Vec<u64> = members.iter().map(|&member| self.units[member]).collect();
+        let total = units.iter().map(|unit| u128::from(*unit)).sum();
+        Self { units, total, scale: self.scale }
+    }
+
     /// Which of two loads is the heavier for the member that carries it.
     pub(super) fn compare(&self, load: u64, member: usize, other_load: u64, other: usize) -> Ordering {
         Fraction(load, self.units[member]).cmp(&Fraction(other_load, self.units[other]))

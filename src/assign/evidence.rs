@@ -53,8 +53,7 @@ pub(super) fn evaluate(
             &found
         };
         let top = self::fullest(capacities, &best.loads);
-        let as_good =
-            profile(capacities, &loads) == profile(capacities, &best.loads) && out_of_zone == best.out_of_zone;
+        let as_good = are_alike(capacities, &loads, &best.loads) && out_of_zone == best.out_of_zone;
         let fewest = if as_good { best.moves } else { moves_under(problem, capacities, &loads, fullest) };
         (Fraction(best.loads[top], capacities.units[top]), fewest)
     } else {
@@ -118,12 +117,18 @@ pub(super) fn fullest(capacities: &Capacities, loads: &[u64]) -> usize {
     (0..loads.len()).fold(0, fuller)
 }
 
-/// How full the members are, fullest first, without their names.
-fn profile(capacities: &Capacities, loads: &[u64]) -> Vec<Fraction> {
-    let mut profile: Vec<Fraction> =
-        loads.iter().zip(&capacities.units).map(|(load, units)| Fraction(*load, *units)).collect();
-    profile.sort_unstable_by_key(|load| Reverse(*load));
-    profile
+/// Whether two loads are equally even: the places that only the one fills are as full as those that only the other does.
+fn are_alike(capacities: &Capacities, loads: &[u64], others: &[u64]) -> bool {
+    let beyond = |loads: &[u64], others: &[u64]| {
+        let mut places: Vec<Fraction> = (0..loads.len())
+            .flat_map(|member| {
+                (others[member]..loads[member]).map(move |place| Fraction(place + 1, capacities.units[member]))
+            })
+            .collect();
+        places.sort_unstable();
+        places
+    };
+    beyond(loads, others) == beyond(others, loads)
 }
 
 /// The fewest moves after which no member is fuller than the fullest is here: each sheds its heaviest first.

@@ -12,11 +12,13 @@
 //! | [`murmur3`] | Spark's hash of an int, run backwards to place rows exactly |
 
 mod average;
+mod balance;
 mod bound;
 mod capacity;
 mod certificate;
 mod constrained;
 mod evidence;
+mod flow;
 mod improve;
 mod load;
 mod lpt;
@@ -57,8 +59,8 @@ pub struct Assignment {
 /// | `weighted` | as `sticky` | near the current owners, within 1 % of the bound where that can be had |
 /// | `range`, `round_robin`, `priority`, `rendezvous` | as their modules say | the same |
 ///
-/// Balance is in proportion to capacity: the fullest member, by load over capacity, is as empty as it can be, then
-/// the second fullest, and so on. Limits hold always. Fails, naming the positions, where the problem contradicts
+/// Balance is in proportion to capacity. The `k`-th item of a member with capacity `c` makes it `k / c` full: the
+/// fullest such place is as empty as it can be, then the second fullest, and so on. Limits hold always. Fails, naming the positions, where the problem contradicts
 /// itself or cannot be met.
 pub fn assign(problem: &Problem<'_>) -> Result<Assignment> {
     let capacities = problem.check()?;

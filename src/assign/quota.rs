@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 
 /// The even loads: every member owns `least`, and `extra` of those that may own one more do.
 ///
-/// Among all loads that add up, these leave the fullest member (by load over capacity) as empty as can be,
-/// then the second fullest, and so on. With equal sizes: the quotient, rounded up or down.
+/// The `k`-th item of a member with capacity `c` makes it `k / c` full: that is its place. Among all loads that add
+/// up, these leave the fullest place as empty as can be, then the second fullest, and so on. With equal sizes:
+/// the quotient, rounded up or down.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Quotas {
     pub(super) least: Vec<u64>,

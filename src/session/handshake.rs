@@ -37,15 +37,13 @@ enum Outcome {
     Silent,
 }
 
-/// Resolves when it is clear that TLS keeps us out; never, where it does not, or the servers speak none.
+/// Resolves when it is clear that TLS, on our side or the servers', keeps us out; never, where it does not.
 pub(super) async fn refused_soon(config: &Config) -> Error {
-    if config.tls.is_some() {
-        tokio::time::sleep(PATIENCE).await;
-        if let Some(why) = refusal(config).await {
-            return why;
-        }
+    tokio::time::sleep(PATIENCE).await;
+    match refusal(config).await {
+        Some(why) => why,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }
 
 /// As [`refused_soon`], for a session whose link is lost.

@@ -8,6 +8,8 @@ mod assign_constrained;
 mod assign_even;
 #[path = "properties/assign_input.rs"]
 mod assign_input;
+#[path = "properties/assign_weighted.rs"]
+mod assign_weighted;
 #[path = "properties/ballot.rs"]
 mod ballot;
 #[path = "properties/cache.rs"]

@@ -82,6 +82,8 @@ outcomes! {
     ForkedProcess, forked_process;
     /// The server does not know this kind of node or request.
     Unsupported, unsupported;
+    /// The znode has children.
+    NotEmpty, not_empty;
     /// The server refused for a reason that has no outcome of its own; the text has it.
     Server, server;
 }
@@ -96,7 +98,7 @@ impl Error {
             E::NoNode => Self::no_node(say("no such node; create it, or its parents, first")),
             E::NodeExists => Self::node_exists(say("the node exists already")),
             E::BadVersion => Self::bad_version(say("somebody wrote the node in between; read it again")),
-            E::NotEmpty => Self::server(say("the node has children; delete them first or pass recursive=True")),
+            E::NotEmpty => Self::not_empty(say("the node has children; delete them first or pass recursive=True")),
             E::NoChildrenForEphemerals => Self::server(say("the parent is ephemeral and cannot have children")),
             E::NoAuth => {
                 Self::not_authorized(say("the node's ACL does not allow it to this session; check auth and acl"))

@@ -340,13 +340,14 @@ impl Coordinator {
     /// Args:
     ///     path: The node.
     ///     version: Delete only where the node has this version.
-    ///     recursive: Everything below it first, not in one step.
+    ///     recursive: Everything below it first, not in one step; again where somebody makes nodes there meanwhile, but
+    ///         not for ever.
     ///     guard: Something held, such as a lock; the node is deleted only while it stands.
     ///
     /// Raises:
     ///     NoNode: There is no such node.
     ///     BadVersion: Somebody wrote in between.
-    ///     SparkeeperError: It has children, and recursive is False.
+    ///     SparkeeperError: It has children, and recursive is False, or somebody made new ones each time.
     ///     LockLost: The guard does not stand any more.
     #[pyo3(signature = (path, version=None, recursive=false, *, guard=None))]
     fn delete(

@@ -60,7 +60,7 @@ pub(super) fn raise(_py: Python<'_>, error: &Error) -> PyErr {
         Error::NotAuthorized(_) => classes::NotAuthorized::new_err(text),
         Error::NotOwner(_) => classes::NotOwner::new_err(text),
         Error::PayloadTooLarge(_) => classes::PayloadTooLarge::new_err(text),
-        Error::Server(_) => classes::SparkeeperError::new_err(text),
+        Error::NotEmpty(_) | Error::Server(_) => classes::SparkeeperError::new_err(text),
         Error::SessionExpired(_) => classes::SessionExpired::new_err(text),
         Error::TermLost(_) => classes::TermLost::new_err(text),
         Error::Unsupported(_) => classes::Unsupported::new_err(text),

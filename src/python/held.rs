@@ -51,7 +51,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if self.arrival.pending() {
-            drop(self.held.release());
+            self.held.retract();
         }
     }
 }

@@ -17,7 +17,7 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::whole::Whole;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
 
@@ -99,12 +99,15 @@ async fn try_acquire(source: Source, holder: Holder) -> Result<Option<Held>> {
     Ok(source.recipe().await?.try_acquire(holder).await?.map(Held::new))
 }
 
-async fn release(source: Source, holder: Holder) -> Result<Nothing> {
-    match source.recipe().await?.release(holder) {
-        // The body of a `with` may have released it already.
-        Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
-        Err(error) => Err(error),
-    }
+async fn enter(source: Source, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+    let (lock, left) = source.recipe_within(timeout).await?;
+    Ok(Held::new(lock.acquire(holder, left).await?.enter()))
+}
+
+async fn leave(source: Source, holder: Holder) -> Result<Nothing> {
+    // Seen through in the background.
+    drop(source.recipe().await?.leave(holder));
+    Ok(Nothing)
 }
 
 async fn contenders(source: Source) -> Result<Vec<Contender>> {
@@ -242,7 +245,7 @@ impl Lock {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Held> {
-        block_on(py, acquire(self.source.clone(), task::thread(), self.timeout)).map(Held::arrived)
+        block_on(py, enter(self.source.clone(), task::thread(), self.timeout)).map(Held::arrived)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -253,11 +256,11 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
-        block_on(py, release(self.source.clone(), task::thread()))
+        block_on(py, leave(self.source.clone(), task::thread()))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Held>> {
-        awaitable_grant(py, acquire(self.source.clone(), task::task(py)?, self.timeout))
+        awaitable_grant(py, enter(self.source.clone(), task::task(py)?, self.timeout))
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -268,7 +271,7 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, release(self.source.clone(), task::task(py)?))
+        awaitable(py, leave(self.source.clone(), task::task(py)?))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

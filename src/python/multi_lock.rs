@@ -15,7 +15,7 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::whole::Whole;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::recipes::{self, Holder, Mode};
 use crate::session::Session;
 
@@ -45,12 +45,15 @@ async fn try_acquire(handle: Handle, holder: Holder) -> Result<Option<Held>> {
     Ok(handle.recipe().await?.try_acquire(holder).await?.map(Held::new))
 }
 
-async fn release(handle: Handle, holder: Holder) -> Result<Nothing> {
-    match handle.recipe().await?.release(holder) {
-        // The body of a `with` may have released it already.
-        Ok(_) | Err(Error::NotOwner(_)) => Ok(Nothing),
-        Err(error) => Err(error),
-    }
+async fn enter(handle: Handle, holder: Holder, timeout: Option<Duration>) -> Result<Held> {
+    let (lock, left) = handle.recipe_within(Mode::All.what(), timeout).await?;
+    Ok(Held::new(lock.acquire(holder, left).await?.enter()))
+}
+
+async fn leave(handle: Handle, holder: Holder) -> Result<Nothing> {
+    // Seen through in the background.
+    drop(handle.recipe().await?.leave(holder));
+    Ok(Nothing)
 }
 
 async fn contenders(handle: Handle) -> Result<BTreeMap<String, Vec<Contender>>> {
@@ -193,7 +196,7 @@ impl MultiLock {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Held> {
-        block_on(py, acquire(self.handle.clone(), task::thread(), self.timeout)).map(Held::arrived)
+        block_on(py, enter(self.handle.clone(), task::thread(), self.timeout)).map(Held::arrived)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -204,11 +207,11 @@ impl MultiLock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
-        block_on(py, release(self.handle.clone(), task::thread()))
+        block_on(py, leave(self.handle.clone(), task::thread()))
     }
 
     fn __aenter__<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Held>> {
-        awaitable_grant(py, acquire(self.handle.clone(), task::task(py)?, self.timeout))
+        awaitable_grant(py, enter(self.handle.clone(), task::task(py)?, self.timeout))
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -219,7 +222,7 @@ impl MultiLock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, release(self.handle.clone(), task::task(py)?))
+        awaitable(py, leave(self.handle.clone(), task::task(py)?))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {

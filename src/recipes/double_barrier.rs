@@ -261,6 +261,7 @@ impl DoubleBarrier {
             ))
         };
         let Some(party) = party else { return Err(late("no server was reached")) };
+        let gone = if inside { self.gone() } else { late("somebody deleted our node") };
         let agreed = async {
             let client = party.incarnation.client()?;
             loop {
@@ -269,7 +270,7 @@ impl DoubleBarrier {
                     Step::Pass => return Ok(view.state.generation),
                     Step::Broken => return Err(self.broken(&view.state)),
                     Step::Disagree(others) => return Err(self.disagree(others)),
-                    Step::Gone => return Err(late("our session ended")),
+                    Step::Gone => return Err(self.gone()),
                     _ if !inside && view.occupied() => {
                         return Err(late("the generation before is inside"));
                     }
@@ -287,6 +288,8 @@ impl DoubleBarrier {
             }
         };
         match tokio::time::timeout(AGREE, agreed).await {
+            // Our session stands, and our node was deleted: nobody counts on us, and we know it.
+            Ok(Err(Error::SessionExpired(_))) if party.incarnation.client().is_ok() => Err(gone),
             Ok(Err(error @ (Error::ConnectionLost(_) | Error::SessionExpired(_)))) => {
                 Err(self.undecided(&error.to_string()))
             }

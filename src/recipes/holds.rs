@@ -1,7 +1,7 @@
 //! Who holds what through one handle: reentrancy, and the object that stands for one acquisition.
 //!
-//! A thread or task that holds already gets the same grant once more; the node goes with its last release. What is
-//! held keeps its session open: nobody loses a lock by dropping the coordinator that it came from.
+//! A thread or task that holds already gets the same grant once more; the node goes with its last release. A `with`
+//! ends the acquisition that it began with, whatever its body acquired or released besides. What is held keeps its session open: nobody loses a lock by dropping the coordinator that it came from.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +51,8 @@ pub(super) struct Holds {
     /// Who we say we are.
     pub(super) owner: String,
     table: Mutex<HashMap<(Holder, Mode), Hold>>,
+    /// What each `with` that is not over began with, the outermost first.
+    entered: Mutex<HashMap<(Holder, Mode), Vec<Acquisition>>>,
     /// Dropped with the handle and everything held through it, and no earlier.
     _session: Session,
 }
@@ -62,21 +64,34 @@ struct Hold {
     acquisitions: Vec<Arc<AtomicBool>>,
 }
 
-/// Something held. Dropping it does not release it: it stands until released or lost.
-#[derive(Debug)]
-pub struct Held {
-    holds: Arc<Holds>,
+/// One of the times that a holder got it.
+#[derive(Clone, Debug)]
+struct Acquisition {
     holder: Holder,
     mode: Mode,
     grant: Arc<Grant>,
     released: Arc<AtomicBool>,
 }
 
+/// Something held. Dropping it does not release it: it stands until released or lost.
+#[derive(Debug)]
+pub struct Held {
+    holds: Arc<Holds>,
+    acquisition: Acquisition,
+}
+
 impl Holds {
     /// `owner` is the session's where none is given.
     pub(super) fn new(session: &Session, paths: Vec<String>, owner: Option<String>) -> Arc<Self> {
         let owner = owner.unwrap_or_else(|| session.config().owner.clone());
-        Arc::new(Self { name: paths.join(", "), paths, owner, table: Mutex::default(), _session: session.clone() })
+        Arc::new(Self {
+            name: paths.join(", "),
+            paths,
+            owner,
+            table: Mutex::default(),
+            entered: Mutex::default(),
+            _session: session.clone(),
+        })
     }
 
     /// Once more what `holder` has. What is lost is forgotten: its `Held` still reports the loss.
@@ -85,7 +100,7 @@ impl Holds {
         let mut table = self.lock();
         let hold = table.get_mut(&(holder, mode))?;
         let another = self.held(holder, mode, hold.grant.clone());
-        hold.acquisitions.push(another.released.clone());
+        hold.acquisitions.push(another.acquisition.released.clone());
         Some(another)
     }
 
@@ -103,33 +118,40 @@ impl Holds {
     /// `holder` has a new grant.
     pub(super) fn hold(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
         let held = self.held(holder, mode, grant.clone());
-        self.lock().insert((holder, mode), Hold { grant, acquisitions: vec![held.released.clone()] });
+        self.lock().insert((holder, mode), Hold { grant, acquisitions: vec![held.acquisition.released.clone()] });
         held
     }
 
-    /// Releases what `holder` acquired last.
-    ///
-    /// # Errors
-    /// `NotOwner` where it holds nothing.
-    pub(super) fn release(&self, holder: Holder, mode: Mode) -> Result<Release> {
+    /// Ends the newest `with` of `holder`: gives back what it began with, unless that was done before.
+    pub(super) fn leave(&self, holder: Holder, mode: Mode) -> Release {
+        let began = {
+            let mut entered = self.entered();
+            let Some(stack) = entered.get_mut(&(holder, mode)) else { return Release::nothing() };
+            let began = stack.pop();
+            if stack.is_empty() {
+                entered.remove(&(holder, mode));
+            }
+            began
+        };
+        began.and_then(|began| self.give_back(&began)).unwrap_or_else(Release::nothing)
+    }
+
+    /// The node goes with the outermost acquisition. `None` where this very one was given back before.
+    fn give_back(&self, acquisition: &Acquisition) -> Option<Release> {
+        let Acquisition { holder, mode, grant, released } = acquisition;
+        if released.swap(true, Ordering::AcqRel) {
+            return None;
+        }
         let mut table = self.lock();
-        let hold = table.get_mut(&(holder, mode)).ok_or_else(|| {
-            Error::not_owner(format!(
-                "{} '{}': released by a thread or task that does not hold it through this handle; \
-                 acquire and release in the same one",
-                mode.what(),
-                self.name
-            ))
-        })?;
-        if let Some(released) = hold.acquisitions.pop() {
-            released.store(true, Ordering::Release);
+        // Where it is another one, ours was lost, and the newer grant is not ours to give back.
+        if let Some(hold) = table.get_mut(&(*holder, *mode)).filter(|hold| Arc::ptr_eq(&hold.grant, grant)) {
+            hold.acquisitions.retain(|other| !Arc::ptr_eq(other, released));
+            if !hold.acquisitions.is_empty() {
+                return Some(Release::nothing());
+            }
+            table.remove(&(*holder, *mode));
         }
-        if !hold.acquisitions.is_empty() {
-            return Ok(Release::nothing());
-        }
-        let grant = hold.grant.clone();
-        table.remove(&(holder, mode));
-        Ok(grant.release())
+        Some(grant.release())
     }
 
     /// The state of what `holder` has.
@@ -143,7 +165,11 @@ impl Holds {
     }
 
     fn held(self: &Arc<Self>, holder: Holder, mode: Mode, grant: Arc<Grant>) -> Held {
-        Held { holds: self.clone(), holder, mode, grant, released: Arc::default() }
+        Held { holds: self.clone(), acquisition: Acquisition { holder, mode, grant, released: Arc::default() } }
+    }
+
+    fn entered(&self) -> std::sync::MutexGuard<'_, HashMap<(Holder, Mode), Vec<Acquisition>>> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Holder, Mode), Hold>> {
@@ -155,7 +181,7 @@ impl Held {
     /// What stands behind it, also behind the holder's other acquisitions: token and paths.
     #[must_use]
     pub fn grant(&self) -> &Arc<Grant> {
-        &self.grant
+        &self.acquisition.grant
     }
 
     /// The path as the user wrote it; of several locks, all of them.
@@ -179,7 +205,7 @@ impl Held {
     /// How it is held.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.acquisition.mode
     }
 
     /// Gives back this acquisition; the node goes with the outermost. Of a lost lock it is a no-op.
@@ -190,55 +216,58 @@ impl Held {
     /// # Errors
     /// `NotOwner` where this very acquisition was released before.
     pub fn release(&self) -> Result<Release> {
-        if self.released.swap(true, Ordering::AcqRel) {
-            return Err(Error::not_owner(format!(
+        self.holds.give_back(&self.acquisition).ok_or_else(|| {
+            Error::not_owner(format!(
                 "{} '{}': this acquisition was released before; release each once",
-                self.mode.what(),
+                self.mode().what(),
                 self.name()
-            )));
-        }
-        let mut table = self.holds.lock();
-        match table.get_mut(&(self.holder, self.mode)) {
-            Some(hold) if Arc::ptr_eq(&hold.grant, &self.grant) => {
-                hold.acquisitions.retain(|other| !Arc::ptr_eq(other, &self.released));
-                if !hold.acquisitions.is_empty() {
-                    return Ok(Release::nothing());
-                }
-                table.remove(&(self.holder, self.mode));
-                Ok(self.grant.release())
-            }
-            // Lost, and the handle may hold a newer grant that is not ours to give back.
-            _ => Ok(self.grant.release()),
-        }
+            ))
+        })
     }
 
-    /// True once this acquisition was released, by itself or as its holder's last.
+    /// A `with` begins with it: `leave` of its handle ends it.
+    #[must_use]
+    pub fn enter(self) -> Self {
+        let key = (self.acquisition.holder, self.acquisition.mode);
+        self.holds.entered().entry(key).or_default().push(self.acquisition.clone());
+        self
+    }
+
+    /// Gives it back where nobody got it: the `with` that it was for never began.
+    pub fn retract(&self) {
+        for stack in self.holds.entered().values_mut() {
+            stack.retain(|began| !Arc::ptr_eq(&began.released, &self.acquisition.released));
+        }
+        drop(self.holds.give_back(&self.acquisition));
+    }
+
+    /// True once this acquisition was released, by itself or by the `with` that began with it.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.released.load(Ordering::Acquire)
+        self.acquisition.released.load(Ordering::Acquire)
     }
 
     /// The state now: released, it is lost to whoever has this, though the holder's other acquisitions stand.
     #[must_use]
     pub fn state(&self) -> GrantState {
-        if self.is_released() { GrantState::Lost } else { self.grant.state() }
+        if self.is_released() { GrantState::Lost } else { self.acquisition.grant.state() }
     }
 
     /// How long it is provably ours from now on; zero once lost or released.
     #[must_use]
     pub fn valid_for(&self) -> Duration {
-        if self.is_released() { Duration::ZERO } else { self.grant.valid_for() }
+        if self.is_released() { Duration::ZERO } else { self.acquisition.grant.valid_for() }
     }
 
     /// # Errors
     /// `LockLost` once it is not provably ours, or released.
     pub fn check(&self) -> Result<()> {
-        if self.is_released() { Err(self.grant.loss_of_one()) } else { self.grant.check() }
+        if self.is_released() { Err(self.acquisition.grant.loss_of_one()) } else { self.acquisition.grant.check() }
     }
 
     /// Resolves with the error when it is lost, with `None` when it was released before.
     pub fn lost(&self) -> impl Future<Output = Option<Error>> + Send + use<> {
-        let (grant, released) = (self.grant.clone(), self.released.clone());
+        let (grant, released) = (self.acquisition.grant.clone(), self.acquisition.released.clone());
         async move { grant.lost().await.filter(|_| !released.load(Ordering::Acquire)) }
     }
 }

@@ -112,12 +112,10 @@ impl Lock {
         Ok(self.contend(holder, false).await?.map(|grant| self.holds.hold(holder, self.mode, grant)))
     }
 
-    /// Releases what `holder` acquired last.
-    ///
-    /// # Errors
-    /// `NotOwner` where it holds nothing.
-    pub fn release(&self, holder: Holder) -> Result<Release> {
-        self.holds.release(holder, self.mode)
+    /// Ends the newest `with` of `holder`: gives back what it began with, unless that was done before.
+    #[must_use]
+    pub fn leave(&self, holder: Holder) -> Release {
+        self.holds.leave(holder, self.mode)
     }
 
     /// Everybody in line, readers and writers alike, who holds first.

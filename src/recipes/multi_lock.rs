@@ -115,12 +115,10 @@ impl MultiLock {
         Ok(self.contend(false).await?.map(|grant| self.holds.hold(holder, Mode::All, grant)))
     }
 
-    /// Releases what `holder` acquired last.
-    ///
-    /// # Errors
-    /// `NotOwner` where it holds nothing.
-    pub fn release(&self, holder: Holder) -> Result<Release> {
-        self.holds.release(holder, Mode::All)
+    /// Ends the newest `with` of `holder`: gives back what it began with, unless that was done before.
+    #[must_use]
+    pub fn leave(&self, holder: Holder) -> Release {
+        self.holds.leave(holder, Mode::All)
     }
 
     /// Everybody in line for each path, the holder first, in the order of [`MultiLock::paths`].

@@ -3,6 +3,7 @@
 //! It runs on the runtime's own threads, so a caller that blocks, or holds Python's lock for
 //! longer than the session timeout, does not cost the session.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -77,7 +78,7 @@ async fn beat(incarnation: &Arc<Incarnation>, client: &zk::Client) {
     let mut link = incarnation.link.subscribe();
     loop {
         let sent = clock::now();
-        if client.check_stat("/").await.is_ok() {
+        if answered(incarnation, client).await {
             incarnation.lease.renew(sent);
             follow_grants(incarnation);
         } else if link.wait_for(|link| link.connected || link.ended.is_some()).await.is_err() {
@@ -87,6 +88,27 @@ async fn beat(incarnation: &Arc<Incarnation>, client: &zk::Client) {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             changed = reconnected(&mut link) => if !changed { return },
+        }
+    }
+}
+
+/// Whether a server answers a beat.
+///
+/// One that stays out for a third of the session timeout means that the link is broken, whatever the library says: it
+/// keeps "connected" where the link breaks between the handshake and the first answer, until a server answers again.
+async fn answered(incarnation: &Arc<Incarnation>, client: &zk::Client) -> bool {
+    let mut answer = pin!(client.check_stat("/"));
+    loop {
+        if let Ok(answer) = tokio::time::timeout(incarnation.timeout() / 3, &mut answer).await {
+            let alive = answer.is_ok() && client.state() == zk::SessionState::SyncConnected;
+            if alive && !incarnation.link().connected {
+                changed(incarnation, true);
+                verify_all(incarnation);
+            }
+            return answer.is_ok();
+        }
+        if incarnation.link().connected {
+            changed(incarnation, false);
         }
     }
 }

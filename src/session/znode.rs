@@ -4,6 +4,7 @@
 //! depend on whether it is empty for a while. Reads are repeated after a lost connection. Writes are not: where the reply was lost the caller
 //! gets `ConnectionLost`, which says that the write may have landed, and decides.
 
+use futures_util::future::join_all;
 use zookeeper_client as zk;
 use zookeeper_client::Stat;
 
@@ -16,6 +17,12 @@ use super::supervisor::Session;
 use crate::config::Access;
 use crate::error::{Error, Result};
 use crate::path::{child, parent as parent_of};
+
+/// How often a recursive delete begins again where somebody made nodes below it meanwhile.
+const SWEEPS: usize = 8;
+
+/// How many deletions are on their way at once.
+const DELETES_AT_ONCE: usize = 256;
 
 /// One step of a multi. Paths are in the session's namespace.
 #[derive(Clone, Debug)]
@@ -186,32 +193,51 @@ impl Session {
     /// Deletes a node, with everything below it where `recursive` says so (not in one step).
     ///
     /// # Errors
-    /// `NoNode`, `BadVersion`, `Server` where it has children; the guard's own where it is lost;
-    /// `ConnectionLost` where it is unknown whether it was deleted.
+    /// `NoNode`, `BadVersion`; `NotEmpty` where it has children, with `recursive` where they came back each time; the
+    /// guard's own where it is lost; `ConnectionLost` where it is unknown whether it was deleted.
     pub async fn delete(&self, path: &str, version: Option<i32>, recursive: bool, guards: &[&Grant]) -> Result<()> {
         if self.absolute(path)? == "/" {
             return Err(Error::invalid_path("delete '/': the root cannot be deleted; name what is below it"));
         }
-        if recursive {
-            // Children before parents; a node made meanwhile shows as a refusal of its parent.
-            let mut order = vec![path.trim_end_matches('/').to_owned()];
-            let mut next = 0;
-            while let Some(node) = order.get(next).cloned() {
-                let children = match self.children(&node).await {
-                    Err(Error::NoNode(_)) if next > 0 => Vec::new(),
-                    listed => listed?,
-                };
-                order.extend(children.iter().map(|name| child(&node, name)));
-                next += 1;
+        for _ in 0..if recursive { SWEEPS } else { 0 } {
+            self.delete_below(path, guards).await?;
+            match self.multi(&[Write::Delete(path, version)], guards).await {
+                Err(NotWritten { index: Some(0), error: Error::NotEmpty(_) }) => {}
+                deleted => return deleted.map(drop).map_err(Error::from),
             }
-            for node in order.iter().skip(1).rev() {
-                match self.multi(&[Write::Delete(node, None)], guards).await {
-                    Err(NotWritten { index: Some(0), error: Error::NoNode(_) }) => {}
+        }
+        if recursive {
+            return Err(Error::not_empty(format!(
+                "delete '{path}': below it somebody made new nodes each of the {SWEEPS} times that all were deleted; end \
+                 who makes them, then delete it again"
+            )));
+        }
+        self.multi(&[Write::Delete(path, version)], guards).await?;
+        Ok(())
+    }
+
+    /// Deletes what is below a node, children before parents. A node made meanwhile stays, and its parents with it.
+    async fn delete_below(&self, path: &str, guards: &[&Grant]) -> Result<()> {
+        let mut order = vec![path.trim_end_matches('/').to_owned()];
+        let mut next = 0;
+        while let Some(node) = order.get(next).cloned() {
+            let children = match self.children(&node).await {
+                Err(Error::NoNode(_)) if next > 0 => Vec::new(),
+                listed => listed?,
+            };
+            order.extend(children.iter().map(|name| child(&node, name)));
+            next += 1;
+        }
+        // Many in one flight: who makes a node again when he sees it go comes after its parent went.
+        let writes: Vec<_> = order.iter().skip(1).rev().map(|node| [Write::Delete(node, None)]).collect();
+        for some in writes.chunks(DELETES_AT_ONCE) {
+            for deleted in join_all(some.iter().map(|write| self.multi(write, guards))).await {
+                match deleted {
+                    Err(NotWritten { index: Some(0), error: Error::NoNode(_) | Error::NotEmpty(_) }) => {}
                     deleted => drop(deleted?),
                 }
             }
         }
-        self.multi(&[Write::Delete(path, version)], guards).await?;
         Ok(())
     }
 

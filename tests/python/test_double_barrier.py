@@ -338,10 +338,25 @@ def test_who_waits_joins_again_where_somebody_deleted_everything(zk, coordinator
         waiting = threads.submit(coordinator().double_barrier("dd", parties=2).enter, 60)
         there(zk, 1, "dd")
         before = zk.children("dd/members")
-        # It joins again as soon as its node is gone, perhaps before what is above it went.
-        with contextlib.suppress(exceptions.SparkeeperError):
-            zk.delete("dd", recursive=True)
+        # It joins again as soon as its node is gone, perhaps before what is above it went: then that is repeated.
+        zk.delete("dd", recursive=True)
         barrier = zk.double_barrier("dd", parties=2)
         wait_for(lambda: len(barrier.members()) == 1, 15, "the waiter to join again")
         assert zk.children("dd/members") != before
         assert coordinator().double_barrier("dd", parties=2).enter(timeout=30) == waiting.result(30)
+
+
+def test_who_times_out_as_somebody_deleted_its_node_is_told_so(zk, proxy, coordinator):
+    frozen = coordinator(proxy.connect_string, session_timeout=20)
+    frozen.sync()
+    with pool() as threads:
+        began = time.monotonic()
+        waiting = threads.submit(frozen.double_barrier("stage", parties=2).enter, 2)
+        there(zk, 1)
+        proxy.freeze()
+        zk.delete("stage", recursive=True)
+        # It hears of the deletion in the second in which it agrees with the others.
+        wait_for(lambda: time.monotonic() > began + 2.5, 5, "the timeout to end")
+        proxy.thaw()
+        with pytest.raises(exceptions.AcquireTimeout, match=r"not entered within 2s: somebody deleted our node"):
+            waiting.result(10)

@@ -140,6 +140,48 @@ def test_leaving_a_with_whose_body_released_is_no_error(zk):
     wait_for(lambda: lock.contenders() == [], 5, "the line to be empty")
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda zk: zk.lock("l"),
+        lambda zk: zk.read_write_lock("l").write(),
+        lambda zk: zk.read_write_lock("l").read(),
+        lambda zk: zk.multi_lock(["l", "m"]),
+    ],
+    ids=["lock", "write", "read", "multi"],
+)
+def test_each_with_releases_what_it_began_with(zk, make):
+    lock = make(zk)
+    with lock as outer:
+        with lock as inner:
+            inner.release()
+            kept = lock.acquire()
+        outer.check()
+        kept.check()
+        with lock:
+            pass
+        outer.check()
+        kept.check()
+    assert outer.state == inner.state == "LOST"
+    kept.check()
+    kept.release(wait=True)
+    with pytest.raises(exceptions.NotOwner, match="released before"):
+        outer.release()
+
+
+async def test_each_async_with_releases_what_it_began_with(zk):
+    lock = zk.lock("l")
+    async with lock as outer:
+        async with lock as inner:
+            inner.release()
+            kept = await lock.acquire_async()
+        outer.check()
+        kept.check()
+    kept.check()
+    kept.release()
+    assert outer.state == "LOST"
+
+
 def test_an_exception_passes_through_and_the_lock_is_free(zk, coordinator):
     with pytest.raises(ZeroDivisionError), zk.lock("l") as held:
         raise ZeroDivisionError

@@ -10,6 +10,7 @@ import pytest
 from program import Program
 from sparkeeper import exceptions
 from waiting import wait_for
+from wire import Op
 
 _HOLDER = """
 zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
@@ -94,6 +95,35 @@ def test_a_lock_is_at_risk_while_the_link_is_down_and_held_again(proxy, coordina
     assert 0 < held.valid_for() <= 8
     proxy.heal()
     wait_for(lambda: held.state == "HELD", 8, "the lock to be verified")
+
+
+def test_a_link_that_breaks_as_it_comes_back_is_noticed(proxy, coordinator):
+    zk = coordinator(proxy.connect_string, session_timeout=6)
+    held = zk.lock("l").acquire()
+    proxy.cut()
+    wait_for(lambda: zk.state == "SUSPENDED", 5, "the cut")
+    # The library's first request after the handshake: until it is answered, it does not tell of a broken link.
+    dropped = proxy.drop_reply(Op.PING, stay_down=True)
+    proxy.heal()
+    assert dropped.wait(5)
+    wait_for(lambda: zk.state == "CONNECTED", 1, "what the library says", interval=0.001)
+    # A beat is out for a third of the session timeout by then; the library would say it after 7/5.
+    wait_for(lambda: zk.state == "SUSPENDED", 3.5, "the silence to be noticed")
+    assert held.state == "AT_RISK"
+    proxy.heal()
+    wait_for(lambda: zk.state == "CONNECTED", 6, "the link")
+    wait_for(lambda: held.state == "HELD", 6, "the lock to be verified")
+
+
+def test_a_silent_link_is_noticed_before_the_lease_is_over(proxy, coordinator):
+    zk = coordinator(proxy.connect_string, session_timeout=12)
+    held, session = zk.lock("l").acquire(), zk.session_id
+    proxy.freeze()
+    wait_for(lambda: held.state == "AT_RISK", 7, "a beat to be out for four seconds")
+    assert (zk.state, held.valid_for() > 3) == ("SUSPENDED", True)
+    proxy.thaw()
+    wait_for(lambda: held.state == "HELD", 5, "the answer")
+    assert (zk.state, zk.session_id) == ("CONNECTED", session)
 
 
 def test_a_node_that_somebody_deletes_is_a_lost_lock(coordinator):

@@ -41,6 +41,35 @@ def test_plain_access_reads_what_was_written(zk):
         zk.get("a/b/c")
 
 
+def test_a_recursive_delete_takes_what_comes_back_meanwhile(zk, coordinator):
+    other = coordinator()
+
+    def come_back():
+        for _ in range(200):
+            other.create("a/b/n-", sequence=True)
+
+    def end():
+        try:
+            zk.delete("a", recursive=True)
+        except exceptions.NoNode:
+            return "none yet"
+        except exceptions.SparkeeperError as error:
+            return str(error)
+        return "gone"
+
+    thread = threading.Thread(target=come_back)
+    thread.start()
+    ends = set()
+    while thread.is_alive():
+        ends.add(end())
+    thread.join()
+    assert "gone" in ends
+    assert all("each of the 8 times" in end for end in ends - {"gone", "none yet"})
+    zk.create("a/b/last")
+    zk.delete("a", recursive=True)
+    assert zk.exists("a") is None
+
+
 def test_paths_that_zookeeper_would_refuse_are_not_sent(zk):
     for path in ("a//b", "a/../b", "a/\0"):
         with pytest.raises(exceptions.InvalidPath):

@@ -11,6 +11,7 @@ from sparkeeper._sparkeeper import (
     CacheEvents,
     CacheSnapshot,
     Candidate,
+    Certificate,
     Contender,
     Counter,
     DeadLetter,
@@ -38,6 +39,7 @@ from sparkeeper._sparkeeper import (
     Term,
     View,
 )
+from sparkeeper.assignment import Assignment, assign, verify
 from sparkeeper.config import Config, ConfigVersion
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
@@ -45,6 +47,7 @@ from sparkeeper.election import Election
 from sparkeeper.tls import Tls
 
 __all__ = [
+    "Assignment",
     "Barrier",
     "Batch",
     "Cache",
@@ -52,6 +55,7 @@ __all__ = [
     "CacheEvents",
     "CacheSnapshot",
     "Candidate",
+    "Certificate",
     "Config",
     "ConfigVersion",
     "Contender",
@@ -83,6 +87,8 @@ __all__ = [
     "Term",
     "Tls",
     "View",
+    "assign",
     "connect",
     "exceptions",
+    "verify",
 ]

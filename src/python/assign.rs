@@ -48,6 +48,18 @@ pub(super) fn placement_keys(py: Python<'_>, partitions: i32) -> PyResult<Vec<i3
 #[derive(PartialEq)]
 pub(super) struct Certificate(assign::Certificate);
 
+impl Certificate {
+    pub(super) fn inner(&self) -> &assign::Certificate {
+        &self.0
+    }
+}
+
+impl From<assign::Certificate> for Certificate {
+    fn from(certificate: assign::Certificate) -> Self {
+        Self(certificate)
+    }
+}
+
 /// A load as Python's own number.
 #[derive(IntoPyObject)]
 enum Load {
@@ -66,19 +78,19 @@ impl From<assign::Load> for Load {
 
 #[pymethods]
 impl Certificate {
-    /// The weight in every partition, by its number.
+    /// What each member owns, by its position: partitions, or their weight where they have weights.
     #[getter]
     fn loads(&self) -> Vec<u64> {
         self.0.loads.clone()
     }
 
-    /// The heaviest of the loads.
+    /// How full the fullest member is: load over capacity, an int where every capacity is 1.0.
     #[getter]
     fn max_load(&self) -> Load {
         self.0.max_load.into()
     }
 
-    /// The load that no assignment of this input can stay under.
+    /// How full the fullest member must be at least, whatever the assignment.
     #[getter]
     fn lower_bound(&self) -> Load {
         self.0.lower_bound.into()
@@ -96,10 +108,16 @@ impl Certificate {
         self.0.moves
     }
 
-    /// The fewest moves that any assignment of this input would need.
+    /// The fewest moves that any assignment at least as even would need.
     #[getter]
     fn moves_lower_bound(&self) -> u64 {
         self.0.moves_lower_bound
+    }
+
+    /// Partitions outside the zone that they asked for.
+    #[getter]
+    fn out_of_zone(&self) -> u64 {
+        self.0.out_of_zone
     }
 
     /// How the owners were chosen.
@@ -108,7 +126,7 @@ impl Certificate {
         self.0.strategy.name()
     }
 
-    /// SHA-256, in hex, of the number of partitions and the weights: which input this speaks about.
+    /// SHA-256, in hex, of the whole input: which one this speaks about.
     #[getter]
     fn digest(&self) -> &str {
         &self.0.digest

@@ -10,6 +10,7 @@ mod pickled;
 
 mod arrival;
 mod assign;
+mod assign_problem;
 mod attempt;
 mod awaitable;
 mod barrier;
@@ -63,6 +64,8 @@ mod _sparkeeper {
 
     #[pymodule_export]
     use super::assign::{Certificate, assign_weighted, placement_keys};
+    #[pymodule_export]
+    use super::assign_problem::{AssignmentProblem, name_keys};
     #[pymodule_export]
     use super::attempt::Attempt;
     #[pymodule_export]

@@ -1,0 +1,102 @@
+"""Arrow in, Arrow out: any object with the PyCapsule interface, and no copy where the types allow it."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from sparkeeper import assign, verify
+from sparkeeper.exceptions import ConfigError
+
+KEYS = ["x", "y", "z", "w"]
+WEIGHTS = [5, 3, 2, 4]
+
+
+def address(column):
+    """Where the last buffer of a column (its values) is."""
+    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return array.buffers()[-1].address
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [pa.array, lambda v: pa.chunked_array([v[:1], v[1:]]), pl.Series, lambda v: pa.array(v).dictionary_encode()],
+    ids=["array", "chunked", "polars", "dictionary"],
+)
+def test_every_arrow_column_gives_what_a_list_gives(wrap):
+    expected = assign(["a", "b"], KEYS, weights=WEIGHTS, current={"x": "b", "y": "b"})
+    weights = pa.array(WEIGHTS) if wrap is not pl.Series else pl.Series(WEIGHTS)
+    a = assign(wrap(["a", "b"]), wrap(KEYS), weights=weights, current={"x": "b", "y": "b"})
+    assert a.owners == expected.owners
+    assert a.certificate == expected.certificate
+    assert pickle.loads(pickle.dumps(a)) == a
+    a.verify()
+
+
+@pytest.mark.parametrize(
+    "table", [pa.table, pl.DataFrame, pa.RecordBatch.from_pydict], ids=["pyarrow", "polars", "batch"]
+)
+@pytest.mark.parametrize("partitions", [KEYS, pa.array(KEYS)], ids=["list", "arrow"])
+def test_tables_of_weights_and_owners_are_looked_up_by_key(table, partitions):
+    counts = table({"k": KEYS[::-1], "count": WEIGHTS[::-1]})
+    owners = table({"partition": ["y", "x", "other"], "member": ["b", "gone", "a"]})
+    a = assign(["a", "b"], partitions, weights=counts, current=owners)
+    expected = assign(["a", "b"], KEYS, weights=dict(zip(KEYS, WEIGHTS, strict=True)), current={"y": "b"})
+    assert a.owners == expected.owners
+    assert a.certificate.loads == expected.certificate.loads
+    verify(a.certificate, a.to_arrow(), ["a", "b"], partitions, weights=counts, current=owners)
+
+
+@pytest.mark.parametrize("keys", [pa.array([7, 8, 9]), pa.array(["x", "y", "z"])], ids=["int64", "string"])
+def test_partitions_and_weights_are_not_copied(keys):
+    weights = pa.array([5, 3, 2])
+    table = assign(["a", "b"], keys, weights=weights).to_arrow()
+    assert table.column_names == ["partition", "member", "weight"]
+    assert address(table["partition"]) == address(keys)
+    assert address(table["weight"]) == address(weights)
+
+
+def test_the_answer_goes_to_pyarrow_polars_and_pandas():
+    a = assign(["a", "b"], [1, 2, 3], weights=[5, 3, 2])
+    rows = [{"partition": 1, "member": "a", "weight": 5}, {"partition": 2, "member": "b", "weight": 3},
+            {"partition": 3, "member": "b", "weight": 2}]  # fmt: skip
+    assert pa.table(a).to_pylist() == rows
+    assert pl.DataFrame(a).to_dicts() == rows
+    assert a.to_pandas().equals(pd.DataFrame(rows).astype({"weight": "uint64"}))
+    assert assign(["a"], [1, 2]).to_arrow()["weight"].to_pylist() == [1, 1]
+
+
+def test_an_earlier_assignment_over_arrow_is_current():
+    partitions = pa.array(np.arange(5000))
+    ten = assign(pa.array([f"m{i}" for i in range(10)]), partitions)
+    nine = assign([f"m{i}" for i in range(9)], partitions, current=ten)
+    assert nine.certificate.moves == 500
+    fewer = assign([f"m{i}" for i in range(9)], partitions.slice(100), current=nine)
+    assert fewer.certificate.moves == fewer.certificate.moves_lower_bound < 100
+    assert assign([f"m{i}" for i in range(9)], list(range(5000)), current=nine).certificate.moves == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"members": pa.array(["a", None])}, "member number 1 is null"),
+        ({"partitions": pa.array([1, 2, 1])}, "partition 1 is there twice"),
+        ({"weights": pa.array([1, None, 3])}, "row 1 is null"),
+        ({"weights": pa.array([1, -2, 3])}, "row 1 is -2"),
+        ({"weights": pa.array([1.0, 2.0, 3.0])}, "expected a column of integers, found Float64"),
+        ({"weights": pa.array([1, 2])}, "2 values for 3 partitions"),
+        ({"weights": pa.table({"k": [1, 2], "count": [1, 1]})}, "the partition 3 has no weight"),
+        ({"weights": pa.table({"k": [1, 2, 3, 4], "count": [1, 1, 1, 1]})}, "names 4"),
+        ({"weights": pa.table({"k": [1, 2, 2], "count": [1, 1, 1]})}, "twice"),
+        ({"weights": pa.table({"k": [1]})}, "expected two"),
+        ({"current": pa.table({"k": [1], "m": ["a"]})}, "expected `partition` and `member`"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("arrow", [False, True], ids=["list", "arrow"])
+def test_what_is_wrong_with_a_column_is_named(change, text, arrow):
+    partitions = pa.array([1, 2, 3]) if arrow else [1, 2, 3]
+    with pytest.raises(ConfigError, match=text):
+        assign(**{"members": ["a", "b"], "partitions": partitions} | change)

@@ -11,6 +11,7 @@ use pyo3::types::{PyCFunction, PyDict, PyNone, PyTuple};
 use tokio::task::JoinSet;
 
 use super::errors::raise;
+use super::exit;
 use super::runtime::core;
 use crate::error::{Error, Result};
 
@@ -106,6 +107,9 @@ where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
     let core = core().map_err(|error| raise(py, &error))?;
+    if exit::closed() {
+        return Err(raise(py, &Error::closed("the interpreter is ending; call the sibling that blocks")));
+    }
     let mut tasks = JoinSet::new();
     tasks.spawn_on(future, core.handle());
     let future = pyo3_async_runtimes::tokio::future_into_py(py, async move {

@@ -2,12 +2,15 @@
 //! blocks or calls the coordinator delays no heartbeat and no other callback.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyTuple};
+use tokio::sync::oneshot;
 
 use super::errors::raise;
+use super::exit;
 use super::runtime::core;
 
 /// Runs `script` on the core runtime; it calls back through the [`Callback`] it is given.
@@ -34,16 +37,31 @@ pub(super) struct Callback(Arc<Py<PyAny>>);
 impl Callback {
     /// Calls it with one argument and waits for its end. What it raises goes to `sys.unraisablehook`, which logs it.
     pub(super) async fn call(&self, argument: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static) {
-        let callable = self.0.clone();
-        let called = tokio::task::spawn_blocking(move || {
+        let (callable, (done, is_done)) = (self.0.clone(), oneshot::channel());
+        let started = tokio::task::spawn_blocking(move || {
             // None where the interpreter is shutting down.
-            Python::try_attach(|py| {
-                if let Err(error) = argument(py).and_then(|argument| callable.call1(py, (argument,))) {
+            exit::attach(|py| {
+                let started = argument(py).and_then(|argument| start(py, &callable, argument, done));
+                if let Err(error) = started {
                     error.write_unraisable(py, Some(callable.bind(py)));
                 }
             });
         });
-        // A panic in the glue was printed already.
-        let _ = called.await;
+        // A panic in the glue was printed already; a thread that never ran, or was ended, says nothing.
+        let _ = started.await;
+        let _ = is_done.await;
     }
+}
+
+/// Starts a thread of Python's own. With frames of ours below the user's code, a call that outlives the interpreter
+/// would be ended in the midst of them: see [`exit`].
+fn start(py: Python<'_>, callable: &Arc<Py<PyAny>>, argument: Py<PyAny>, done: oneshot::Sender<()>) -> PyResult<()> {
+    let (called, done) = (callable.clone(), Mutex::new(Some(done)));
+    let ended = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _| {
+        if let Ok(error) = args.get_item(0).and_then(|error| Ok(error.cast_into::<PyBaseException>()?)) {
+            PyErr::from_value(error.into_any()).write_unraisable(args.py(), Some(called.bind(args.py())));
+        }
+        drop(done.lock().unwrap_or_else(PoisonError::into_inner).take());
+    })?;
+    py.import("sparkeeper._calling")?.call_method1("start", (callable.as_ref(), argument, ended)).map(drop)
 }

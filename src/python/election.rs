@@ -11,6 +11,7 @@ use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
 use super::candidate::{Candidate, Tally};
 use super::coordinator::Coordinator;
 use super::errors::raise;
+use super::exit;
 use super::handle::Rebuild;
 use super::held::state_name;
 use super::runtime::block_on;
@@ -42,7 +43,7 @@ pub(super) struct Election {
 fn score(path: &str, callable: Arc<Py<PyAny>>) -> Score {
     let path = path.to_owned();
     Score::new(move || {
-        let called = Python::try_attach(|py| {
+        let called = exit::attach(|py| {
             let found = callable.call0(py).and_then(|found| found.extract::<f64>(py));
             found
                 .map_err(|error| Error::config(format!("election '{path}': its score raised {error}; return a number")))

@@ -8,6 +8,8 @@ use log::{Level, Log, Metadata, Record};
 use pyo3::prelude::*;
 use pyo3_log::{Caching, Logger};
 
+use super::exit;
+
 /// Records waiting for Python's lock; more are dropped, since a session matters more than its log.
 const BACKLOG: usize = 1024;
 
@@ -28,7 +30,7 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     let (sender, lines) = sync_channel::<Line>(BACKLOG);
     let forward = move || {
         for line in lines {
-            let forwarded = Python::try_attach(|_| {
+            let forwarded = exit::attach(|_| {
                 let args = format_args!("{}", line.text).to_string();
                 logger.log(
                     &Record::builder().level(line.level).target(&line.target).args(format_args!("{args}")).build(),

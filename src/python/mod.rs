@@ -25,6 +25,7 @@ mod coordinator;
 mod counter;
 mod election;
 mod errors;
+mod exit;
 mod group;
 mod guard;
 mod handle;
@@ -135,6 +136,7 @@ mod _sparkeeper {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::log::install(module.py())
+        super::log::install(module.py())?;
+        super::exit::install(module.py())
     }
 }

@@ -4,6 +4,7 @@
 //! take the lock, so code that holds it for long delays no heartbeat. Results are handed to asyncio
 //! on a runtime of their own, where waiting for the lock hurts nobody.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,7 @@ use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use super::errors::raise;
+use super::exit;
 use crate::error::{Error, Result};
 
 /// How long a wait may go on before Ctrl-C is looked for.
@@ -45,6 +47,11 @@ pub(super) fn core() -> Result<&'static Runtime> {
     runtime.as_ref().map_err(|error| Error::server(format!("cannot start the threads of a session: {error}")))
 }
 
+/// The runtime of asyncio's results, where it was started in this process.
+pub(super) fn completions() -> Option<&'static Runtime> {
+    CORE.get().filter(|(owner, _)| *owner == std::process::id()).map(|_| pyo3_async_runtimes::tokio::get_runtime())
+}
+
 /// Runs a future with Python's lock released. Ctrl-C ends it within 200 ms and drops it.
 ///
 /// The calling thread polls the future itself, which saves two thread switches a call over handing it to a worker.
@@ -55,7 +62,9 @@ pub(super) fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = Res
     let core = core().map_err(|error| raise(py, &error))?;
     // On the heap: the state of an acquire is some kilobytes, and would be copied on its way here.
     let mut future = Box::pin(future);
-    let result = py.detach(|| {
+    // Signals reach the main thread alone; and that one is never ended in the midst of us.
+    let main = is_main_thread(py)?;
+    let (result, _stay) = py.detach(|| {
         let _timers_and_tasks = core.enter();
         let wake = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
         let waker = Waker::from(wake.clone());
@@ -63,18 +72,37 @@ pub(super) fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = Res
         let mut next_check = Instant::now() + SIGNAL_CHECK;
         loop {
             if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-                return Ok(result);
+                return (Ok(result), (!main).then(exit::stay));
             }
             while !wake.woken.swap(false, Ordering::AcqRel) {
+                if !main {
+                    thread::park();
+                    continue;
+                }
                 thread::park_timeout(next_check.saturating_duration_since(Instant::now()));
                 if Instant::now() >= next_check {
-                    interrupted()?;
+                    if let Err(signal) = interrupted() {
+                        return (Err(signal), None);
+                    }
                     next_check = Instant::now() + SIGNAL_CHECK;
                 }
             }
         }
     });
     result.and_then(|result| result.map_err(|error| raise(py, &error)))
+}
+
+/// # Errors
+/// Where Python's `threading` is gone.
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    thread_local!(static KNOWN: Cell<Option<bool>> = const { Cell::new(None) });
+    if let Some(known) = KNOWN.get() {
+        return Ok(known);
+    }
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?.eq(threading.call_method0("get_ident")?)?;
+    KNOWN.set(Some(main));
+    Ok(main)
 }
 
 /// Wakes the thread that waits.

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::errors::raise;
+use super::exit;
 use crate::config::{Secret, Source};
 use crate::error::{Error, Result};
 
@@ -55,7 +56,7 @@ impl Source for Function {
     }
 
     fn ask(&self) -> Result<String> {
-        let asked = Python::try_attach(|py| {
+        let asked = exit::attach(|py| {
             let wrong = |what: &str| Error::config(format!("auth: {} {what}", self.name));
             let answer = self.callable.bind(py).call0().map_err(|error| wrong(&format!("raised {error}")))?;
             answer.extract::<String>().map_err(|_| {

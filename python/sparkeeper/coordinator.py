@@ -109,28 +109,52 @@ class Coordinator(_sparkeeper.Coordinator):
         name: str,
         df: DataFrame | None = None,
         *,
-        by: Sequence[str | Column] | None = None,
+        by: str | Sequence[str | Column] | None = None,
         partitions: int | None = None,
-        weights: str = "count",
-        split_heavy: bool = False,
+        weights: str | DataFrame | None = None,
+        split_heavy: bool | None = None,
+        buckets: int | None = None,
+        replan: bool = False,
+        version: int | None = None,
     ) -> PartitionPlan:
         """Return the partition plan published under `name`; with `df`, compute and publish it if nobody did.
 
+        What is said of a plan that is published is compared with it; what is not said is taken as published.
+
         Args:
-            name: The plan's name in this namespace.
-            df: The data to balance.
-            by: Columns whose values decide where a row goes.
-            partitions: How many partitions to fill.
-            weights: "count" weighs a key by its rows.
+            name: The plan's name in this namespace, without slashes.
+            df: The rows to count. Not read when the plan is published already.
+            by: Column names, or SQL expressions such as `"value % 2"`, whose values decide where a row goes.
+            partitions: How many partitions to fill, 1 to 100,000.
+            weights: What makes a key heavy. "count", the default: its rows. "bytes": their size in Spark's row format.
+                A numeric column or SQL expression: its sum; NULL is 0, fractions count to 12 digits. A DataFrame of
+                the key's columns and one of weights: then `df` is not read, and a key that it lacks goes by hash.
             split_heavy: Spread a key that is heavier than a fair share over several partitions.
+            buckets: Place hash buckets of keys, so many of them, instead of keys. Without it each of up to 10,000
+                distinct keys is placed by itself, and more keys are placed by 64 buckets for each partition.
+            replan: Publish the next version, made from `df`: even again, while few keys move. Of two who do so at once
+                one does it, and both get its plan. The last ten versions are kept.
+            version: Return this version.
 
         Raises:
-            NoNode: `df` is absent and no plan of that name is published.
-            ConfigError: The plan is published with another definition.
+            NoNode: `df` is absent and no plan of that name is published, or the version is not kept.
+            ConfigError: The plan is published with another definition, or the definition cannot be planned.
+            PayloadTooLarge: Its keys are longer than 32 MiB together.
         """
         from sparkeeper.spark.plan import partition_plan  # noqa: PLC0415 - pyspark is needed only here
 
-        return partition_plan(self, name, df, by=by, partitions=partitions, weights=weights, split_heavy=split_heavy)
+        return partition_plan(
+            self,
+            name,
+            df,
+            by=by,
+            partitions=partitions,
+            weights=weights,
+            split_heavy=split_heavy,
+            buckets=buckets,
+            replan=replan,
+            version=version,
+        )
 
     def __enter__(self) -> Self:
         """Return the coordinator."""

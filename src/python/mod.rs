@@ -41,6 +41,7 @@ mod metrics;
 mod multi;
 mod multi_lock;
 mod permits;
+mod plan;
 mod queue;
 mod queue_item;
 mod queue_listing;
@@ -111,6 +112,8 @@ mod _sparkeeper {
     use super::multi_lock::MultiLock;
     #[pymodule_export]
     use super::permits::{PermitHolder, Permits};
+    #[pymodule_export]
+    use super::plan::{_plan_assign, _plan_certificate, _plan_verify};
     #[pymodule_export]
     use super::queue::Queue;
     #[pymodule_export]

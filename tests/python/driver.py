@@ -130,6 +130,14 @@ def count(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str) -> dict[s
     return {"rows": spark.read.parquet(path).count()}
 
 
+def plan(spark: SparkSession, zk: sparkeeper.Coordinator, *, rows: int, again: bool = False) -> dict[str, Any]:
+    """Ask for the plan `raced`, or plan it again, and place rows by it."""
+    data = spark.range(rows)
+    found = zk.partition_plan("raced", data, by=["id % 7"], partitions=3, replan=again)
+    placed = found.repartition(data).selectExpr("id % 7 AS k", "spark_partition_id() AS p").distinct().collect()
+    return {"plan": json.loads(found.document.to_json()), "placed": sorted((row["k"], row["p"]) for row in placed)}
+
+
 def say(answer: dict[str, Any]) -> None:
     """Answer one line."""
     sys.stdout.write(json.dumps(answer) + "\n")
@@ -137,6 +145,7 @@ def say(answer: dict[str, Any]) -> None:
 
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "plan": plan,
     "write": write,
     "write_through_workers": write_through_workers,
     "append_jobs": append_jobs,

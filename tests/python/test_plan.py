@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import threading
@@ -9,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
-from pyspark.errors import AnalysisException
 from pyspark.sql.functions import col
 
 import sparkeeper
@@ -33,8 +33,15 @@ def test_the_first_job_publishes_and_the_others_load(spark, zk, connect_string, 
 
 def test_an_operator_can_read_the_znode(spark, zk):
     zk.partition_plan("p", spark.range(10), by=["id % 3"], partitions=2)
-    document = json.loads(zk.get("plans/p")[0])
-    assert document["format"] == "sparkeeper.partition_plan.v1"
+    head = json.loads(zk.get("plans/p")[0])
+    assert head["format"] == "sparkeeper.partition_plan_head.v2"
+    (version,) = head["versions"]
+    (page,) = zk.children("plans/p")
+    assert (version["version"], version["pages"], version["node"] + "-0") == (1, 1, page)
+    document = json.loads(zk.get(f"plans/p/{page}")[0])
+    assert document["format"] == "sparkeeper.partition_plan.v2"
+    assert (document["unit"], document["buckets"], document["replaced"]) == ("1", None, None)
+    assert sum(document["plain_loads"]) == 10
     assert document["columns"] == [{"by": "id % 3", "type": "bigint"}]
     assert document["partitions"] == 2
     assert document["keys"] == [
@@ -74,23 +81,24 @@ def test_the_loser_of_the_race_loads_the_winners_plan(spark, zk, connect_string,
             def __init__(self):
                 self.reads = 0
 
+            def __getattr__(self, name):
+                return getattr(zk, name)
+
             def get(self, path):
                 self.reads += 1
                 try:
                     return zk.get(path)
                 finally:
-                    if self.reads == 1:
+                    if self.reads == 2:
                         winner.partition_plan("late", spark.range(10), by=["id % 2"], partitions=2)
-
-            create = staticmethod(zk.create)
 
         from sparkeeper.spark.plan import partition_plan  # noqa: PLC0415 - the function behind the method
 
         late = Late()
         plan = partition_plan(late, "late", spark.range(99), by=["id % 2"], partitions=2)
-        assert late.reads == 2
         assert plan == winner.partition_plan("late")
         assert plan.certificate.loads == [5, 5]
+        assert len(zk.children("plans/late")) == 1, "the loser took its pages away"
 
 
 @pytest.mark.parametrize("asked", [{"by": ["id % 4"]}, {"partitions": 3}, {"by": ["id % 3", "id"], "partitions": 2}])
@@ -116,8 +124,28 @@ def test_a_plan_that_nobody_published_needs_data_and_a_definition(spark, zk):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"weights": "bytes"}, "weights='count'"),
-        ({"split_heavy": True}, "split_heavy=False"),
+        ({"weights": 3}, "weights=3: expected 'count', 'bytes'"),
+        ({"weights": "nothing"}, "weights='nothing': Spark cannot compute it"),
+        ({"weights": "string(id)"}, "is of type string: weights are numbers"),
+        ({"weights": "sum(id)"}, "weights='sum\\(id\\)': Spark cannot compute it for each row"),
+        ({"weights": "id - 1"}, "has 1 rows that are negative"),
+        ({"weights": "double('NaN')"}, "has 3 rows that are negative, NaN"),
+        ({"weights": "1e16"}, "10\\^16 and more"),
+        ({"split_heavy": 1}, "split_heavy=1: expected True or False"),
+        ({"buckets": 0}, "buckets=0: expected a whole number from 1 to 1,048,576"),
+        ({"buckets": 2**20 + 1}, "from 1 to 1,048,576"),
+        ({"version": 1}, "leave out df"),
+        ({"version": 0}, "version=0: expected a whole number from 1 on"),
+        ({"version": True}, "version=True"),
+        ({"by": ["nothing"]}, r"by=\['nothing'\]: Spark cannot compute it"),
+        ({"by": ["explode(array(1, 2))"]}, "one value for each row"),
+        ({"by": ["max(id)"]}, "one value for each row"),
+        ({"by": ["map(id, 1)"]}, r"cannot plan by 'map\(id, 1\)' of type map<bigint,int>.*to_json"),
+        ({"by": ["named_struct('m', map(id, 1))"]}, "Spark groups and hashes no such values"),
+        ({"by": ["NULL"]}, "of type void"),
+        ({"by": 3}, "by has 3"),
+        ({"name": 3}, "one path element"),
+        ({"name": ".."}, "one path element"),
         ({"partitions": 0}, "from 1 to 100,000"),
         ({"partitions": True}, "from 1 to 100,000"),
         ({"partitions": 2.0}, "from 1 to 100,000"),
@@ -141,25 +169,23 @@ def test_a_column_object_is_refused_because_other_jobs_need_text(spark, zk):
         zk.partition_plan("p", spark.range(3), by=[col("id") % 2], partitions=2)
 
 
-@pytest.mark.parametrize("expression", ["explode(array(1, 2))", "max(id)"])
-def test_an_expression_that_makes_or_merges_rows_is_refused(spark, zk, expression):
-    with pytest.raises(AnalysisException):
-        zk.partition_plan("p", spark.range(3), by=[expression], partitions=2)
-
-
-def test_ten_thousand_keys_fit_and_one_more_is_refused(spark, zk):
-    plan = zk.partition_plan("full", spark.range(10_000), by=["id"], partitions=16)
-    assert plan.certificate.loads == [625] * 16
-    assert plan.to_arrow().num_rows == 10_000
-    with pytest.raises(ConfigError, match=r"more than 10,000 distinct keys.*hash buckets are not in this version"):
-        zk.partition_plan("fuller", spark.range(10_001), by=["id"], partitions=16)
-
-
-def test_keys_too_long_for_a_znode_are_refused_and_nothing_is_published(spark, zk):
-    long = spark.range(10_000).selectExpr("concat(repeat('x', 100), id) AS k")
-    with pytest.raises(PayloadTooLarge):
+def test_keys_longer_than_a_plan_are_refused_and_nothing_is_published(spark, zk):
+    long = spark.range(40).selectExpr("concat(repeat('x', 1000000), id) AS k")
+    with pytest.raises(PayloadTooLarge, match=r"40 keys are too long.*buckets=4096"):
         zk.partition_plan("long", long, by=["k"], partitions=4)
     with pytest.raises(NoNode):
+        zk.partition_plan("long")
+    assert zk.partition_plan("long", long, by=["k"], partitions=4, buckets=64).certificate.max_load < 40
+
+
+def test_a_plan_above_a_mebibyte_stands_on_several_pages(spark, zk):
+    long = spark.range(10_000).selectExpr("concat(repeat('x', 100), id) AS k")
+    plan = zk.partition_plan("long", long, by=["k"], partitions=4)
+    pages = zk.children("plans/long")
+    assert len(pages) == 3
+    assert zk.partition_plan("long") == plan
+    zk.delete(f"plans/long/{sorted(pages)[2]}")
+    with pytest.raises(ConfigError, match="/plans/long names pages that are not there"):
         zk.partition_plan("long")
 
 
@@ -168,18 +194,42 @@ def test_keys_too_long_for_a_znode_are_refused_and_nothing_is_published(spark, z
     [
         (b'"weight":4', b'"weight":5'),
         (b'{"key":[0],"partition":0', b'{"key":[0],"partition":1'),
+        (b'{"key":[0],"partition":0', b'{"key":[0],"partition":-1'),
+        (b'{"key":[0],"partition":0,"weight":4}', b'{"key":[0],"partition":[],"weight":[]}'),
         (b'"partitions": 2', b'"partitions": 3'),
         (b'"key":[2]', b'"key":[1]'),
-        (b"partition_plan.v1", b"partition_plan.v2"),
+        (b"partition_plan.v2", b"partition_plan.v3"),
         (b'"keys": [', b'"kegs": ['),
         (b"\n]\n}\n", b""),
     ],
 )
-def test_a_plan_changed_by_hand_is_refused(spark, zk, old, new):
-    zk.partition_plan("p", spark.range(10), by=["id % 3"], partitions=2)
-    data, _ = zk.get("plans/p")
+@pytest.mark.parametrize("careful", [False, True], ids=["page", "page-and-head"])
+def test_a_plan_changed_by_hand_is_refused(small, zk, old, new, careful):
+    head, page, data = small
     assert old in data
-    zk.set("plans/p", data.replace(old, new))
+    changed = data.replace(old, new)
+    zk.create("plans/p", head)
+    zk.create(f"plans/p/{page}", changed)
+    if careful:
+        fields = json.loads(head)
+        fields["versions"][0] |= {"bytes": len(changed), "sha256": hashlib.sha256(changed).hexdigest()}
+        zk.set("plans/p", json.dumps(fields).encode())
+    with pytest.raises(ConfigError, match=r"/plans/p/1-[0-9a-f]+ holds no partition plan"):
+        zk.partition_plan("p")
+
+
+@pytest.fixture(scope="module")
+def small(spark, connect_string):
+    """The head, the name and the text of the page of a small plan."""
+    with sparkeeper.connect(connect_string, namespace="test/small-plan") as zk:
+        zk.partition_plan("p", spark.range(10), by=["id % 3"], partitions=2)
+        (page,) = zk.children("plans/p")
+        return zk.get("plans/p")[0], page, zk.get(f"plans/p/{page}")[0]
+
+
+@pytest.mark.parametrize("head", [b"{}", b"[]", b"text", b'{"format": "other"}', b'{"format": ', b"\xff"])
+def test_what_is_no_plan_is_refused(zk, head):
+    zk.create("plans/p", head)
     with pytest.raises(ConfigError, match="/plans/p holds no partition plan"):
         zk.partition_plan("p")
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sparkeeper.spark.plan_keys import dumps
+from sparkeeper.spark.plan.text import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparkeeper.spark.plan_document import PlanDocument
-    from sparkeeper.spark.plan_keys import Json
+    from sparkeeper.spark.plan.document import PlanDocument
+    from sparkeeper.spark.plan.text import Json
 
 _TYPES = {
     "tinyint": pa.int8(),
@@ -32,14 +32,23 @@ _TYPES = {
 
 
 def to_arrow(plan: PlanDocument) -> pa.Table:
-    """A column for each of the plan's expressions, then `partition` (int32) and `weight` (int64: rows when planned).
+    """A row for each piece of a key: the key's columns, then `partition` (int32) and `weight` (int64: in the unit).
 
     Keys whose type or value Arrow lacks are text, as they stand in the plan.
     """
-    columns = [_column([key.values[position] for key in plan.keys], kind) for position, kind in enumerate(plan.types)]
-    columns.append(pa.array([key.partition for key in plan.keys], pa.int32()))
-    columns.append(pa.array([key.weight for key in plan.keys], pa.int64()))
-    return pa.Table.from_arrays(columns, names=[*plan.by, "partition", "weight"])
+    rows = [(key.values, piece) for key in plan.keys for piece in key.pieces]
+    columns, names = key_columns(plan, [values for values, _ in rows])
+    columns.append(pa.array([partition for _, (partition, _) in rows], pa.int32()))
+    columns.append(pa.array([weight for _, (_, weight) in rows], pa.int64()))
+    return pa.Table.from_arrays(columns, names=[*names, "partition", "weight"])
+
+
+def key_columns(plan: PlanDocument, keys: Sequence[tuple[Json, ...]]) -> tuple[list[pa.Array], list[str]]:
+    """Columns for keys of the plan, and their names; `bucket` (int32) where hash buckets stand for them."""
+    if plan.buckets is not None:
+        return [pa.array([values[0] for values in keys], pa.int32())], ["bucket"]
+    columns = [_column([values[position] for values in keys], kind) for position, kind in enumerate(plan.types)]
+    return columns, list(plan.by)
 
 
 def _column(values: Sequence[Json], kind: str) -> pa.Array:

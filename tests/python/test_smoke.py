@@ -52,6 +52,25 @@ def test_plan(zk, spark):
     assert zk.partition_plan("parity").partitions == 2
 
 
+def test_plan_of_many_keys_and_of_heavy_ones(zk, spark):
+    rows = spark.range(12_000).selectExpr("IF(id % 4 > 0, -1L, id) AS k", "id AS v")
+    for name, settings in {"whole": {}, "buckets": {"buckets": 64}}.items():
+        plan = zk.partition_plan(name, rows, by=["k"], partitions=3, split_heavy=True, **settings)
+        assert plan.certificate.loads == [4000] * 3
+        for spread in ("content", "position"):
+            placed = plan.repartition(rows, spread)
+            sizes = [row["count"] for row in placed.groupBy(spark_partition_id()).count().collect()]
+            assert len(sizes) == 3
+            assert max(sizes) < 4_300
+            assert placed.exceptAll(rows).count() == 0
+            assert plan.verify(rows, spread=spread)
+    many = zk.partition_plan("many", rows.where("k >= 0 OR v > 0").selectExpr("v AS k"), by=["k"], partitions=3)
+    assert many.buckets == 4098
+    again = zk.partition_plan("whole", rows.where("v < 6000"), weights="bytes", replan=True)
+    assert again.version == 2
+    assert zk.partition_plan("whole", version=1).compare(again).after is again.document
+
+
 def test_write(zk, spark, tmp_path: Path):
     path = str(tmp_path / "table")
     first = zk.write(spark.range(10)).job_id("a").save(path)

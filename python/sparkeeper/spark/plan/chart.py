@@ -33,7 +33,7 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
     mean = [{"mean": sum(plan.certificate.loads) * unit / plan.partitions}]
     measure = {"count": "rows", "bytes": "bytes"}.get(plan.weights, "weight")
     bars = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
         .mark_bar()
         .encode(
             x=alt.X("partition:O", title="partition"),
@@ -43,5 +43,6 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
             tooltip=["placement:N", "partition:O", "load:Q"],
         )
     )
-    rule = alt.Chart(alt.Data(values=mean)).mark_rule(strokeDash=[4, 4]).encode(y="mean:Q")
+    rule = alt.Chart(alt.Data(values=mean))  # type: ignore[no-untyped-call]
+    rule = rule.mark_rule(strokeDash=[4, 4]).encode(y="mean:Q")
     return (bars + rule).properties(title=f"{plan.name}, version {plan.version}")

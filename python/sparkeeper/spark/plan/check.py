@@ -56,9 +56,9 @@ def check(df: DataFrame, plan: PlanDocument, tolerance: float, *, by_position: b
     chosen = choose(df, plan, by_position=by_position)
     found = (
         chosen.rows.selectExpr(
-            f"{chosen.index} AS i",
+            f"{chosen.number} AS i",
             f"{chosen.place} AS p",
-            f"CASE WHEN {chosen.index} IS NULL THEN xxhash64({chosen.key}) END AS k",
+            f"CASE WHEN {chosen.number} IS NULL THEN xxhash64({chosen.key}) END AS k",
         )
         .groupBy("i", "p")
         .agg({"p": "count", "k": "approx_count_distinct"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,8 +13,6 @@ from sparkeeper.spark.plan.text import dumps
 
 if TYPE_CHECKING:
     from decimal import Decimal
-
-    import pandas as pd
 
     from sparkeeper.spark.plan.document import PlanDocument, PlannedKey
 
@@ -103,7 +101,7 @@ class Comparison:
         columns.append(pa.array([key.weight for _, _, key in rows], pa.int64()))
         return pa.Table.from_arrays(columns, names=[*names, "before", "after", "weight"])
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """`to_arrow` as a pandas DataFrame."""
         return self.to_arrow().to_pandas()
 

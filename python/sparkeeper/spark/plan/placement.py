@@ -26,14 +26,14 @@ class Chosen(NamedTuple):
     Attributes:
         rows: The columns `c0, c1, …` of the DataFrame, by position, with those below.
         place: The column that says to which partition (int).
-        index: The column that says which of the plan's keys or buckets (int); NULL is one that it does not know.
+        number: The column that says which of the plan's keys or buckets (int); NULL is one that it does not know.
         key: The column of the key (struct).
         columns: How many columns the DataFrame has.
     """
 
     rows: DataFrame
     place: str
-    index: str
+    number: str
     key: str
     columns: int
 

@@ -15,7 +15,6 @@ from sparkeeper.spark.plan.placement import place
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    import pandas as pd
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
@@ -134,7 +133,7 @@ class PartitionPlan:
         """
         return to_arrow(self.document)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """`to_arrow` as a pandas DataFrame."""
         return self.to_arrow().to_pandas()
 

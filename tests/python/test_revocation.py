@@ -6,6 +6,7 @@ import pytest
 
 from sparkeeper import exceptions
 from waiting import wait_for
+from wire import Op
 
 
 def test_a_request_arrives_at_once_with_its_reason_and_once(coordinator):
@@ -95,3 +96,50 @@ def test_rights_forbid_both(coordinator):
     with pytest.raises(exceptions.NotAuthorized):
         other.break_(held.token)
     held.check()
+
+
+def _asked_behind(proxy, operation, stay_down, call, meanwhile=lambda: None):
+    """Make a call whose request arrives and whose reply is lost, and return what the call returned."""
+    returned = []
+    dropped = proxy.drop_reply(operation, stay_down=stay_down)
+    thread = threading.Thread(target=lambda: returned.append(call()))
+    thread.start()
+    assert dropped.wait(10)
+    meanwhile()
+    if stay_down:
+        wait_for(lambda: proxy.open == 0, 10, "the link to be down")
+        proxy.heal()
+    thread.join(30)
+    (found,) = returned
+    return found
+
+
+@pytest.mark.parametrize("stay_down", [False, True])
+def test_a_lost_reply_to_a_request_asks_once(proxy, coordinator, stay_down):
+    asking, other = coordinator(proxy.connect_string, session_timeout=10), coordinator()
+    held = coordinator(session_timeout=30).lock("l", owner="holder").acquire()
+    heard = []
+    held.on_release_requested(heard.append)
+    lock = asking.lock("l")
+    assert [shown.token for shown in lock.contenders()] == [held.token]
+    (asked,) = _asked_behind(proxy, Op.SET_DATA, stay_down, lambda: lock.request_release("lost"))
+    assert (asked.owner, asked.token) == ("holder", held.token)
+    other.lock("l").request_release("last")
+    wait_for(lambda: "last" in heard, 5, "the request after it")
+    assert heard == ["lost", "last"]
+    held.check()
+
+
+@pytest.mark.parametrize("stay_down", [False, True])
+def test_a_lost_reply_to_a_break_breaks_nobody_else(proxy, coordinator, stay_down):
+    breaking, other = coordinator(proxy.connect_string, session_timeout=10), coordinator()
+    held = coordinator().lock("l", owner="stuck").acquire()
+    lock, after = breaking.lock("l"), []
+    assert [shown.token for shown in lock.contenders()] == [held.token]
+    take = lambda: after.append(other.lock("l").acquire(10))  # noqa: E731 - while the reply is lost
+    broken = _asked_behind(proxy, Op.DELETE, stay_down, lambda: lock.break_(held.token), take)
+    assert (broken.owner, broken.token) == ("stuck", held.token)
+    wait_for(lambda: held.state == "LOST", 5, "the old holder to learn it")
+    with after[0] as mine:
+        mine.check()
+        assert [shown.token for shown in lock.contenders()] == [mine.token]

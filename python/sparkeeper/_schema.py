@@ -58,9 +58,17 @@ def _defaults(schema: object, field: str) -> list[tuple[str, Any, Any]]:
         return [(_below(field, name), wanted[0], wanted[1]) for name, wanted in pairs.items()]
     if _is_dataclass(schema):
         hints, fields = _hints(schema), dataclasses.fields(typing.cast("Any", schema))
-        given = [each for each in fields if each.init and each.default is not dataclasses.MISSING]
-        return [(_below(field, each.name), hints[each.name], each.default) for each in given]
+        given = [each for each in fields if each.init and _has_default(each)]
+        return [(_below(field, each.name), hints[each.name], _default(each)) for each in given]
     return []
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:  # noqa: ANN401 - whatever was declared
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _parts(schema: object, field: str) -> list[tuple[str, Any]]:
@@ -160,7 +168,7 @@ def _instance(schema: Any, data: object, field: str) -> object:  # noqa: ANN401 
     for each in fields:
         if each.name in data:
             found[each.name] = fit(hints[each.name], data[each.name], _below(field, each.name))
-        elif each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
+        elif not _has_default(each):
             raise Misfit(_below(field, each.name), "it is missing, and has no default")
     try:
         return schema(**found)

@@ -184,6 +184,11 @@ class Misfitting:
 
 
 @dataclasses.dataclass
+class Made:
+    a: list[int] = dataclasses.field(default_factory=lambda: ["x"])
+
+
+@dataclasses.dataclass
 class Around:
     inner: Misfitting
 
@@ -196,6 +201,8 @@ class Around:
         ({"a": (list[int], [1, "x"])}, "a[1]"),
         ({"a": (int, object())}, "a"),
         (Misfitting, "a"),
+        (Made, "a[0]"),
+        ({"in": Made}, "in.a[0]"),
         (Around, "inner.a"),
         (list[Misfitting], "a"),
     ],

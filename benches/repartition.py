@@ -21,7 +21,7 @@ import time
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sparkeeper
 from machine import Usage
@@ -29,10 +29,12 @@ from report import figure
 from sparkeeper.local import LocalServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import DataFrame, SparkSession
 
 PARTITIONS = 8
-FULL = (20, 5)  # copies of the flights, rounds
+FULL = (10, 5)  # copies of the flights, rounds
 QUICK = (2, 2)
 BUSY = 0.10
 BUSY_NOTE = " The machine was busy with other work: do not quote these figures, repeat the run on an idle one."
@@ -93,11 +95,15 @@ def session(folder: str) -> SparkSession:
 
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     log = Path(folder, "log4j2.properties")
-    log.write_text("rootLogger.level = off\n")
+    log.write_text(
+        "rootLogger.level = warn\nrootLogger.appenderRef.file.ref = file\nappender.file.type = File\n"
+        f"appender.file.name = file\nappender.file.fileName = {folder}/spark.log\n"
+        "appender.file.layout.type = PatternLayout\n"
+    )
     return (
         SparkSession.builder.master("local[2]")
         .appName("repartition")
-        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={log}")
+        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile=file:{log}")
         .config("spark.driver.memory", "2g")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
@@ -124,25 +130,33 @@ def replicated(spark: SparkSession, folder: str, copies: int) -> DataFrame:
 
 def measure(spark: SparkSession, shuffled: DataFrame) -> Run:
     """Run the job, and look up the stage with as many tasks as there are partitions."""
-    store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 - PySpark shows no stage's tasks
-    seen = {stage.stageId() for stage in stages(store)}
+    context = spark.sparkContext
+    group = f"run-{time.monotonic_ns()}"
+    context.setJobGroup(group, "one run")
     work = shuffled.sortWithinPartitions("tailnum", "time_hour", "copy")
     begun = time.perf_counter()
     work.selectExpr("spark_partition_id() AS p", "xxhash64(*) AS h").groupBy("p").agg({"h": "max"}).collect()
     took = time.perf_counter() - begun
-    behind = [stage for stage in stages(store) if stage.stageId() not in seen and stage.numTasks() == PARTITIONS]
-    stage = max(behind, key=lambda found: found.shuffleReadRecords())
-    tasks = store.taskList(stage.stageId(), stage.attemptId(), PARTITIONS)
-    metrics = [tasks.apply(number).taskMetrics().get() for number in range(tasks.size())]
-    rows = [found.shuffleReadMetrics().recordsRead() for found in metrics]
-    longest = max(found.executorRunTime() for found in metrics) / 1000
-    return Run(took, longest, max(rows) / (sum(rows) / len(rows)))
+    metrics = max(tasks_of(spark, group), key=lambda tasks: sum(records(task) for task in tasks))
+    rows = [records(task) for task in metrics]
+    return Run(took, max(task.executorRunTime() for task in metrics) / 1000, max(rows) / (sum(rows) / len(rows)))
 
 
-def stages(store: object) -> list[object]:
-    """Every stage that was run."""
-    found = store.stageList(None)  # type: ignore[attr-defined]
-    return [stage for stage in map(found.apply, range(found.size())) if str(stage.status()) == "COMPLETE"]
+def tasks_of(spark: SparkSession, group: str) -> Iterator[list[Any]]:
+    """Give the metrics of the tasks of every stage that has one for each partition."""
+    store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 - PySpark shows no tasks
+    tracker = spark.sparkContext.statusTracker()
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+    for stage in sorted({stage for job in jobs if job for stage in job.stageIds}):
+        tasks = store.taskList(stage, 0, PARTITIONS + 1)
+        if tasks.size() == PARTITIONS:
+            yield [tasks.apply(number).taskMetrics().get() for number in range(PARTITIONS)]
+
+
+def records(task: Any) -> int:  # noqa: ANN401 - of the JVM
+    """Return how many rows the task took from a shuffle."""
+    found: int = task.shuffleReadMetrics().recordsRead()
+    return found
 
 
 def show(runs: dict[str, list[Run]], making: list[float], *, rows: int, others: float, quick: bool) -> None:

@@ -12,6 +12,7 @@ from sparkeeper._sparkeeper import (
     CacheSnapshot,
     Candidate,
     Certificate,
+    Claim,
     Contender,
     Counter,
     DeadLetter,
@@ -44,6 +45,8 @@ from sparkeeper.config import Config, ConfigVersion
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.election import Election
+from sparkeeper.partitions import PartitionMember, Partitions
+from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, PartitionProgress
 from sparkeeper.tls import Tls
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "CacheSnapshot",
     "Candidate",
     "Certificate",
+    "Claim",
     "Config",
     "ConfigVersion",
     "Contender",
@@ -65,12 +69,18 @@ __all__ = [
     "DoubleBarrier",
     "Election",
     "Group",
+    "GroupAssignment",
+    "GroupMember",
+    "GroupProgress",
     "Held",
     "Instance",
     "Lock",
     "Member",
     "Membership",
     "MultiLock",
+    "PartitionMember",
+    "PartitionProgress",
+    "Partitions",
     "PathMetrics",
     "PermitHolder",
     "Permits",

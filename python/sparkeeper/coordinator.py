@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from sparkeeper import _sparkeeper
 from sparkeeper.config import MISSING, Config
 from sparkeeper.election import Election
+from sparkeeper.partitions import Partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
     from types import TracebackType
 
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -91,6 +93,46 @@ class Coordinator(_sparkeeper.Coordinator):
             ConfigError: The schema has a type that cannot be checked, or the default does not fit.
         """
         return Config(self, path, schema, default, keep)
+
+    def partitions(  # noqa: PLR0913 - each is a setting with a default
+        self,
+        path: str,
+        items: Iterable[Any] | None = None,
+        *,
+        weights: Mapping[Any, int] | Sequence[int] | None = None,
+        priorities: Mapping[Any, int] | Sequence[int] | None = None,
+        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        strategy: str | None = None,
+        quiet: float | timedelta | None = None,
+    ) -> Partitions:
+        """Return the group at `path`, which divides items among whoever joins; nothing happens before it is used.
+
+        What is left out is as whoever joined first brought it.
+
+        Args:
+            path: Where the group is.
+            items: What to divide: numbers, strings, or tuples of these, in the order of work.
+            weights: How heavy each is: a mapping, or a number for each item in their order.
+            priorities: For the strategy "priority": higher items go first; likewise.
+            zones: Where each would like to be; likewise.
+            strategy: "sticky" unless said otherwise: "average", "range", "round_robin", "priority", "weighted",
+                "rendezvous".
+            quiet: Seconds (or timedelta) to wait for others after a coming or going, before items move; 0.3 by default.
+
+        Raises:
+            ConfigError: No group can be like that.
+            InvalidPath: The path is not one ZooKeeper accepts.
+        """
+        return Partitions(
+            self,
+            path,
+            items,
+            weights=weights,
+            priorities=priorities,
+            zones=zones,
+            strategy=strategy,
+            quiet=quiet,
+        )
 
     def write(self, df: DataFrame) -> Write:
         """Begin a fault-tolerant write of `df`; nothing happens before `save`."""

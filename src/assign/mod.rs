@@ -19,6 +19,8 @@ mod certificate;
 mod constrained;
 mod evidence;
 mod flow;
+pub mod group;
+mod improve;
 mod load;
 pub mod murmur3;
 mod priority;

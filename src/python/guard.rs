@@ -7,6 +7,7 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::type_hint_union;
 
+use super::claim::Claim;
 use super::errors::raise;
 use super::held::Held;
 use super::permits::Permits;
@@ -22,6 +23,8 @@ pub(super) enum Guard<'py> {
     Permits(Bound<'py, Permits>),
     /// A leadership.
     Term(Bound<'py, Term>),
+    /// A partition.
+    Claim(Bound<'py, Claim>),
     /// A queue's item.
     Item(Bound<'py, QueueItem>),
 }
@@ -33,6 +36,7 @@ impl<'py> FromPyObject<'_, 'py> for Guard<'py> {
         Bound::<'py, Held>::INPUT_TYPE,
         Bound::<'py, Permits>::INPUT_TYPE,
         Bound::<'py, Term>::INPUT_TYPE,
+        Bound::<'py, Claim>::INPUT_TYPE,
         Bound::<'py, QueueItem>::INPUT_TYPE
     );
 
@@ -50,11 +54,16 @@ impl<'py> FromPyObject<'_, 'py> for Guard<'py> {
         if let Ok(term) = object.cast::<Term>() {
             return Ok(Self::Term(term.to_owned()));
         }
+        if let Ok(claim) = object.cast::<Claim>() {
+            return Ok(Self::Claim(claim.to_owned()));
+        }
         if let Ok(item) = object.cast::<QueueItem>() {
             return Ok(Self::Item(item.to_owned()));
         }
         let given = object.get_type().name()?;
-        Err(PyTypeError::new_err(format!("guard: give what acquire(), campaign() or get() returned, not a {given}")))
+        Err(PyTypeError::new_err(format!(
+            "guard: give what acquire(), campaign(), claims() or get() returned, not a {given}"
+        )))
     }
 }
 
@@ -64,6 +73,7 @@ impl Guard<'_> {
             Self::Lock(held) => held.get().grant(),
             Self::Permits(permits) => permits.get().grant(),
             Self::Term(term) => term.get().grant(),
+            Self::Claim(claim) => claim.get().grant(),
             Self::Item(item) => item.get().grant(),
         }
     }

@@ -19,6 +19,7 @@ mod cache;
 mod cache_events;
 mod callbacks;
 mod candidate;
+mod claim;
 mod commit;
 mod contender;
 mod coordinator;
@@ -40,6 +41,8 @@ mod membership;
 mod metrics;
 mod multi;
 mod multi_lock;
+mod partition_member;
+mod partitions;
 mod permits;
 mod plan;
 mod queue;
@@ -81,6 +84,8 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::candidate::{Candidate, Tally};
     #[pymodule_export]
+    use super::claim::Claim;
+    #[pymodule_export]
     use super::commit::{Committed, Ledger, Location};
     #[pymodule_export]
     use super::contender::Contender;
@@ -110,6 +115,10 @@ mod _sparkeeper {
     use super::multi::Batch;
     #[pymodule_export]
     use super::multi_lock::MultiLock;
+    #[pymodule_export]
+    use super::partition_member::PartitionMember;
+    #[pymodule_export]
+    use super::partitions::Partitions;
     #[pymodule_export]
     use super::permits::{PermitHolder, Permits};
     #[pymodule_export]

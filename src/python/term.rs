@@ -79,7 +79,7 @@ impl<'py> IntoPyObject<'py> for State {
 
 /// # Errors
 /// `TypeError` and `ValueError` where it is not JSON.
-fn json(state: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn json(state: &Bound<'_, PyAny>) -> PyResult<String> {
     let keywords = pyo3::types::PyDict::new(state.py());
     keywords.set_item("allow_nan", false)?;
     keywords.set_item("ensure_ascii", false)?;

@@ -104,7 +104,8 @@ pub(super) async fn enter(
     let paths = vec![child(parent, &created.name)];
     created.attempt.keep();
     let (resource, token, epoch) = (resource.clone(), created.czxid, created.epoch);
-    let grant = Grant::new(incarnation, Standing { kind: kind.grant, resource, paths, token, epoch, asked });
+    let grant =
+        Grant::new(incarnation, Standing { kind: kind.grant, resource, paths, mark: None, token, epoch, asked });
     grant.made_with(data);
     // A lease that ran out while we waited lets nobody in; the node goes with the grant.
     grant.check().map_err(|why| Error::session_expired(why.to_string()))?;

@@ -22,7 +22,7 @@ use crate::session::{Name, Session, Stat, check_size};
 
 /// A kept node. Clones are the same; it stands until it is withdrawn, or its session is closed.
 #[derive(Clone, Debug)]
-pub(super) struct Membership(Arc<Inner>);
+pub(crate) struct Membership(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -86,7 +86,7 @@ impl Membership {
     /// # Errors
     /// `NodeExists` where the name is taken; `AcquireTimeout` where no server answered in time; `PayloadTooLarge`;
     /// `Closed`, `AuthFailed`, `NotAuthorized`.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         session: &Session,
         directory: &str,
         id: &str,
@@ -155,7 +155,7 @@ impl Membership {
     }
 
     /// How it stands now, by the lease clock where the link is down.
-    pub(super) fn presence(&self) -> Presence {
+    pub(crate) fn presence(&self) -> Presence {
         if self.0.wanted.borrow().withdrawn {
             return Presence::Left;
         }
@@ -171,7 +171,7 @@ impl Membership {
     }
 
     /// The node's stat, while it is known to be there.
-    pub(super) fn stat(&self) -> Option<Stat> {
+    pub(crate) fn stat(&self) -> Option<Stat> {
         match &*self.0.fact.borrow() {
             Fact::Present { stat, .. } => Some(*stat),
             _ => None,
@@ -182,7 +182,7 @@ impl Membership {
     ///
     /// # Errors
     /// `PayloadTooLarge`.
-    pub(super) fn change(&self, data: Vec<u8>) -> Result<u64> {
+    pub(crate) fn change(&self, data: Vec<u8>) -> Result<u64> {
         check_size("set", &self.0.path, data.len())?;
         let mut mine = 0;
         self.0.wanted.send_modify(|wanted| {
@@ -196,7 +196,7 @@ impl Membership {
     ///
     /// # Errors
     /// `NotOwner` where it was withdrawn; `Closed`, `NotAuthorized`.
-    pub(super) async fn settled(&self, mine: u64) -> Result<()> {
+    pub(crate) async fn settled(&self, mine: u64) -> Result<()> {
         let mut fact = self.0.fact.clone();
         loop {
             if self.0.wanted.borrow().withdrawn {
@@ -215,7 +215,7 @@ impl Membership {
     }
 
     /// Gives it up for good, connected or not. Whatever this session asks next finds the node gone.
-    pub(super) fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         let first = self.0.wanted.send_if_modified(|wanted| !std::mem::replace(&mut wanted.withdrawn, true));
         if !first {
             return;
@@ -232,7 +232,7 @@ impl Membership {
     }
 
     /// Resolves when its node is gone for good.
-    pub(super) async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         // An error means that the task ended, which it does after the node.
         let _ = self.0.fact.clone().wait_for(|fact| matches!(fact, Fact::Gone | Fact::Over(_))).await;
     }

@@ -217,6 +217,7 @@ impl MultiLock {
             kind: LINE.grant,
             resource: self.holds.name.clone(),
             paths: paths.collect(),
+            mark: None,
             token: made.czxid,
             epoch: made.epoch,
             asked,

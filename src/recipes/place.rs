@@ -5,12 +5,12 @@ use crate::session::Session;
 
 /// The place of one recipe. Clones are the same place.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) session: Session,
+pub(crate) struct Place {
+    pub(crate) session: Session,
     /// As the user wrote it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Absolute.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl Place {
@@ -18,7 +18,7 @@ impl Place {
     ///
     /// # Errors
     /// `InvalidPath`; the root is none either, because a recipe needs a node of its own.
-    pub(super) fn new(session: &Session, what: &str, path: &str) -> Result<Self> {
+    pub(crate) fn new(session: &Session, what: &str, path: &str) -> Result<Self> {
         let absolute = session.absolute(path)?;
         if absolute == "/" {
             return Err(Error::invalid_path(format!("{what} '/': a {what} needs a path of its own; name one")));
@@ -30,7 +30,7 @@ impl Place {
     ///
     /// # Errors
     /// `InvalidPath`.
-    pub(super) fn component(&self, what: &str, name: &str) -> Result<()> {
+    pub(crate) fn component(&self, what: &str, name: &str) -> Result<()> {
         if name.is_empty() || name.contains('/') {
             return Err(Error::invalid_path(format!("{what} '{name}': it names one node; leave out the slashes")));
         }

@@ -101,6 +101,7 @@ pub(super) async fn beside(
         kind: READ.grant,
         resource: place.name.clone(),
         paths: vec![child(&place.path, &one.name)],
+        mark: None,
         token: made.czxid,
         epoch: made.epoch,
         asked,

@@ -19,7 +19,7 @@ use crate::session::{Incarnation, Session, Stat, Succession};
 
 /// What to read of every node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     /// Who they are: a change of data is no change.
     Members,
     /// What they say, too.
@@ -28,26 +28,26 @@ pub(super) enum Detail {
 
 /// The ephemeral nodes of one directory at one moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roster {
-    pub(super) number: i64,
-    pub(super) nodes: BTreeMap<String, Node>,
+pub(crate) struct Roster {
+    pub(crate) number: i64,
+    pub(crate) nodes: BTreeMap<String, Node>,
 }
 
 /// One of them. Its data may be newer than the roster's number.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) data: Arc<[u8]>,
-    pub(super) stat: Stat,
+pub(crate) struct Node {
+    pub(crate) data: Arc<[u8]>,
+    pub(crate) stat: Stat,
 }
 
 /// What a follower knows: nothing yet, the newest reading, or that the session is over.
-pub(super) type Seen = Result<Option<Arc<Roster>>>;
+pub(crate) type Seen = Result<Option<Arc<Roster>>>;
 
 /// Reads the directory.
 ///
 /// # Errors
 /// `ConnectionLost` where the ensemble stays away for a session timeout; `NotAuthorized`, `Closed`, `AuthFailed`.
-pub(super) async fn read(session: &Session, directory: &str, detail: Detail) -> Result<Roster> {
+pub(crate) async fn read(session: &Session, directory: &str, detail: Detail) -> Result<Roster> {
     let reading = async {
         loop {
             let incarnation = session.live().await?;
@@ -130,7 +130,7 @@ impl Node {
 
 /// Follows the directory for as long as somebody has a receiver, without keeping the session open. While no server
 /// can be asked the last reading stands.
-pub(super) fn follow(session: &Session, directory: &str, detail: Detail) -> watch::Receiver<Seen> {
+pub(crate) fn follow(session: &Session, directory: &str, detail: Detail) -> watch::Receiver<Seen> {
     let (seen, receiver) = watch::channel(Ok(None));
     let follower = Follower { directory: directory.to_owned(), detail, seen };
     let mut succession = session.succession();

@@ -135,6 +135,7 @@ impl Leases {
             kind: GrantKind::Permits,
             resource: self.place.name.clone(),
             paths: group.names.iter().map(|name| child(&self.path, name)).collect(),
+            mark: None,
             token: group.czxid,
             epoch: group.epoch,
             asked,

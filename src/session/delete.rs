@@ -70,9 +70,7 @@ async fn see_through(incarnation: &Incarnation, client: &zk::Client, path: &str,
                 return;
             }
             Err(why @ (Error::NotAuthorized(_) | Error::Server(_))) => {
-                tracing::error!(path, %why, "a node of ours cannot be deleted; closing the session to remove it");
-                incarnation.finish(Error::session_expired(format!("closed, because a node would stay behind: {why}")));
-                return;
+                return refuse_to_leave(incarnation, path, &why);
             }
             // Deleted, by us or otherwise; or the session is over.
             _ => return,
@@ -83,6 +81,12 @@ async fn see_through(incarnation: &Incarnation, client: &zk::Client, path: &str,
             Name::Shared => delete_ours(incarnation, client, path).await,
         };
     }
+}
+
+/// The server will not delete a node of ours: closing the session removes it.
+pub(super) fn refuse_to_leave(incarnation: &Incarnation, path: &str, why: &Error) {
+    tracing::error!(path, %why, "a node of ours cannot be deleted; closing the session to remove it");
+    incarnation.finish(Error::session_expired(format!("closed, because a node would stay behind: {why}")));
 }
 
 /// Whether the server says that no ephemeral node of this session is at `path`. Where we may not even look, one may be.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::delete::delete_in_background;
+use super::delete_marked::{Marked, Removal, delete_marked_in_background};
 use super::heartbeat;
 use super::incarnation::Incarnation;
 use super::letter::ReleaseRequest;
@@ -52,6 +53,9 @@ pub struct Standing {
     pub resource: String,
     /// The absolute paths of its nodes, all made at zxid `token`. At least one.
     pub paths: Vec<String>,
+    /// A node made in the same step under a name that others use too, once it is free. It is verified and watched as
+    /// the others are, guards nothing, and is deleted together with the first of `paths`, never the next holder's.
+    pub mark: Option<String>,
     /// The creation zxid of the nodes.
     pub token: i64,
     /// The link's epoch before the request that saw them was sent.
@@ -136,6 +140,11 @@ impl Grant {
     #[must_use]
     pub fn paths(&self) -> &[String] {
         &self.standing.paths
+    }
+
+    /// Every node that it rests on.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &String> {
+        self.standing.paths.iter().chain(&self.standing.mark)
     }
 
     /// The session that holds it.
@@ -293,7 +302,7 @@ impl Grant {
     /// The deletion is queued before the first await and goes on in the background.
     pub fn release(&self) -> Release {
         let ended = self.end(Fate::Released);
-        Release(if ended { self.delete() } else { Vec::new() })
+        Release(if ended { self.delete(Removal::Ours) } else { Vec::new() })
     }
 
     /// A write of ours that deletes the nodes begins, or ended without effect: news of their end is not a loss meanwhile.
@@ -318,7 +327,7 @@ impl Grant {
         if self.end(Fate::Lost(why.to_owned())) {
             tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
             self.counters.iter().for_each(|counters| counters.lost());
-            drop(self.delete());
+            drop(self.delete(Removal::Doubtful));
         }
     }
 
@@ -330,7 +339,11 @@ impl Grant {
         self.loss()
     }
 
-    fn delete(&self) -> Vec<oneshot::Receiver<()>> {
+    fn delete(&self, removal: Removal) -> Vec<oneshot::Receiver<()>> {
+        if let (Some(mark), Some(own)) = (&self.standing.mark, self.paths().first()) {
+            let marked = Marked { own: own.clone(), mark: mark.clone(), czxid: self.token() };
+            return vec![delete_marked_in_background(&self.incarnation, marked, removal)];
+        }
         self.paths().iter().map(|path| delete_in_background(&self.incarnation, path.clone())).collect()
     }
 

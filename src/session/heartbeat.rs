@@ -150,7 +150,7 @@ fn verify_all(incarnation: &Arc<Incarnation>) {
 async fn verify(incarnation: &Incarnation, grant: &Grant) {
     let Ok(client) = incarnation.client() else { return };
     let epoch = incarnation.link().epoch;
-    let looks: Vec<_> = grant.paths().iter().map(|path| client.check_stat(path)).collect();
+    let looks: Vec<_> = grant.nodes().map(|path| client.check_stat(path)).collect();
     for look in looks {
         match look.await {
             Ok(Some(stat)) if stat.czxid == grant.token() => {}
@@ -178,9 +178,9 @@ pub(super) fn follow_grant(incarnation: &Arc<Incarnation>, grant: &Arc<Grant>) {
     let (incarnation, grant) = (incarnation.clone(), grant.clone());
     incarnation.clone().runtime.spawn(async move {
         let mut nodes = JoinSet::new();
-        for at in 0..grant.paths().len() {
-            let (incarnation, grant) = (incarnation.clone(), grant.clone());
-            nodes.spawn(async move { follow(&incarnation, &grant, &grant.paths()[at]).await });
+        for path in grant.nodes() {
+            let (incarnation, grant, path) = (incarnation.clone(), grant.clone(), path.clone());
+            nodes.spawn(async move { follow(&incarnation, &grant, &path).await });
         }
         tokio::select! {
             _ = nodes.join_next() => {}

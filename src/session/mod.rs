@@ -13,7 +13,7 @@
 //! | `supervisor` | the next incarnation after an expiry |
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
-//! | `create`, `create_group`, `together`, `delete` | protected create of one node or several, guaranteed delete |
+//! | `create`, `create_group`, `together`, `delete`, `delete_marked` | protected create of one node or several, guaranteed delete |
 //! | `leaf` | plain ephemerals |
 //! | `create_kind` | what kinds of nodes there are |
 //! | `letter` | what a holder's node says, and is asked |
@@ -29,6 +29,7 @@ mod create;
 mod create_group;
 mod create_kind;
 mod delete;
+mod delete_marked;
 mod grant;
 mod grants;
 mod handshake;

@@ -13,7 +13,7 @@ const STEP: usize = 96;
 
 /// One step; paths are absolute.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Check(String, i32),
     Create(String, Vec<u8>, zk::CreateMode),
     Set(String, Vec<u8>, Option<i32>),
@@ -22,10 +22,10 @@ pub(super) enum Step {
 
 /// Why nothing landed; with `ConnectionLost` and `SessionExpired` it may have.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// The step that was refused, where it was one.
-    pub(super) at: Option<usize>,
-    pub(super) error: Error,
+    pub(crate) at: Option<usize>,
+    pub(crate) error: Error,
 }
 
 impl From<Error> for Refused {
@@ -47,7 +47,7 @@ impl Step {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let data = match self {
             Self::Create(_, data, _) | Self::Set(_, data, _) => data.len(),
             Self::Check(..) | Self::Delete(_) => 0,
@@ -66,7 +66,7 @@ impl Step {
 }
 
 /// Sends the steps as one; they are queued when this returns, and what is sent next comes after them.
-pub(super) fn send<'a>(
+pub(crate) fn send<'a>(
     incarnation: &'a Incarnation,
     client: &'a zk::Client,
     attempt: &'static str,

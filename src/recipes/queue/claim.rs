@@ -134,6 +134,7 @@ impl Queue {
                 kind: GrantKind::Claim,
                 resource: self.name().to_owned(),
                 paths: vec![claim.own.clone()],
+                mark: None,
                 token: stat.czxid,
                 epoch,
                 asked,

@@ -24,7 +24,7 @@
 //! | `dead`, `listing` | what there is |
 //! | `batch` | one multi |
 
-mod batch;
+pub(crate) mod batch;
 mod claim;
 mod clock;
 mod dead;

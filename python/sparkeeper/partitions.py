@@ -1,0 +1,431 @@
+"""Groups that divide items among their members, in Python's values: the native half does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper import _sparkeeper
+from sparkeeper.exceptions import ClaimLost, ConfigError
+from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from datetime import timedelta
+
+    from typing_extensions import Self
+
+    from sparkeeper._sparkeeper import Claim, Coordinator
+
+# Integers that JSON readers everywhere keep as they are.
+_INTEGERS = range(-(2**63), 2**64)
+
+
+class Partitions(_sparkeeper.Partitions):
+    """The group at one path; `Coordinator.partitions` makes it.
+
+    It divides its items among whoever joins, each to one member at a time, and goes on whoever dies. What the first
+    who joins brings (items, weights, strategy, ...) holds for all; `update` changes it for all. It pickles as
+    configuration and connects where it is used.
+    """
+
+    def __new__(  # noqa: PLR0913 - each is a setting with a default
+        cls,
+        coordinator: Coordinator,
+        path: str,
+        items: Iterable[Any] | None = None,
+        *,
+        weights: Mapping[Any, int] | Sequence[int] | None = None,
+        priorities: Mapping[Any, int] | Sequence[int] | None = None,
+        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        strategy: str | None = None,
+        quiet: float | timedelta | None = None,
+    ) -> Self:
+        """Make the handle; nothing happens before it is used."""
+        given = None if items is None else list(items)
+        return super().__new__(
+            cls,
+            coordinator,
+            path,
+            _texts(given),
+            _column("weights", weights, given, 1),
+            _column("priorities", priorities, given, 0),
+            _column("zones", zones, given, None),
+            strategy,
+            quiet,
+        )
+
+    def join(  # noqa: PLR0913 - each is a setting with a default
+        self,
+        id: str | None = None,  # noqa: A002 - the public name
+        *,
+        capacity: float = 1.0,
+        limit: int | None = None,
+        zone: str | None = None,
+        priority: int = 0,
+        static: float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> PartitionMember:
+        """Join the group, and return once a server says so. To be used in `with`, which leaves at its end.
+
+        What is assigned to the member is claimed from then on, in the background. After an expiry it joins again by
+        itself under its id, and claims again.
+
+        Args:
+            id: Unique in the group; a fresh one by default.
+            capacity: Its size beside the others'.
+            limit: The most it takes, in items, or in weight where items have weights.
+            zone: Where it is; items that ask for a zone go there where that costs no balance.
+            priority: For the strategy "priority": higher members fill up first.
+            static: Seconds (or timedelta) for which its items wait for it once its session ended, or it left: back
+                within that, under the same id, it finds them as they were, and nothing moved.
+            timeout: Seconds or timedelta, the total; 0 tries once. An id that another session has is waited for no
+                longer than one and a half session timeouts: then the session of a killed predecessor has ended.
+
+        Raises:
+            ConfigError: The group is published with other settings; the message says which.
+            NoNode: The group is not published, and this handle brings no items.
+            NodeExists: Somebody else has the id.
+            AcquireTimeout: No server answered in time.
+        """
+        return PartitionMember(self._join(id, capacity, limit, zone, priority, static, timeout))
+
+    async def join_async(  # noqa: PLR0913 - as join
+        self,
+        id: str | None = None,  # noqa: A002 - the public name
+        *,
+        capacity: float = 1.0,
+        limit: int | None = None,
+        zone: str | None = None,
+        priority: int = 0,
+        static: float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> PartitionMember:
+        """As `join`, to be awaited. Cancelling leaves no member behind."""
+        return PartitionMember(await self._join_async(id, capacity, limit, zone, priority, static, timeout))
+
+    def assignment(self) -> GroupAssignment | None:
+        """Return who is to work on what, as the leader published it last; None where it never did."""
+        return GroupAssignment.read(self._assignment())
+
+    async def assignment_async(self) -> GroupAssignment | None:
+        """As `assignment`, to be awaited."""
+        return GroupAssignment.read(await self._assignment_async())
+
+    def progress(self) -> GroupProgress:
+        """Return how far the group is: what became of every item so far. Anybody may ask, members or not.
+
+        Raises:
+            NoNode: The group is not published.
+        """
+        return GroupProgress.read(self._progress())
+
+    async def progress_async(self) -> GroupProgress:
+        """As `progress`, to be awaited."""
+        return GroupProgress.read(await self._progress_async())
+
+    def members(self) -> dict[str, GroupMember]:
+        """Return who is here, by id, with what they said when they joined or since."""
+        return GroupMember.read(self._members())
+
+    async def members_async(self) -> dict[str, GroupMember]:
+        """As `members`, to be awaited."""
+        return GroupMember.read(await self._members_async())
+
+    def update(  # noqa: PLR0913 - each is a setting with a default
+        self,
+        *,
+        items: Iterable[Any] | None = None,
+        weights: Mapping[Any, int] | Sequence[int] | None = None,
+        priorities: Mapping[Any, int] | Sequence[int] | None = None,
+        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        strategy: str | None = None,
+        quiet: float | timedelta | None = None,
+    ) -> None:
+        """Change what is published, for everybody and from now on; what is not given stays.
+
+        Items that stay keep their owners, weights, checkpoints and results. A claim on one that is taken out is asked
+        back. An empty list of weights, priorities or zones takes these away.
+
+        Raises:
+            NoNode: The group is not published.
+            ConfigError: It makes no sense.
+        """
+        self._update(*self._changes(items, weights, priorities, zones), strategy, quiet)
+
+    async def update_async(  # noqa: PLR0913 - as update
+        self,
+        *,
+        items: Iterable[Any] | None = None,
+        weights: Mapping[Any, int] | Sequence[int] | None = None,
+        priorities: Mapping[Any, int] | Sequence[int] | None = None,
+        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        strategy: str | None = None,
+        quiet: float | timedelta | None = None,
+    ) -> None:
+        """As `update`, to be awaited. Cancelled, the change is made or not."""
+        mappings = any(isinstance(given, Mapping) for given in (weights, priorities, zones))
+        known = await self._spec_async() if items is None and mappings else None
+        await self._update_async(*self._changes(items, weights, priorities, zones, known), strategy, quiet)
+
+    def _changes(
+        self,
+        items: Iterable[Any] | None,
+        weights: Mapping[Any, int] | Sequence[int] | None,
+        priorities: Mapping[Any, int] | Sequence[int] | None,
+        zones: Mapping[Any, str | None] | Sequence[str | None] | None,
+        known: str | None = None,
+    ) -> tuple[str | None, list[int] | None, list[int] | None, list[str | None] | None]:
+        given = None if items is None else list(items)
+        order = given
+        if order is None and any(isinstance(column, Mapping) for column in (weights, priorities, zones)):
+            order = [frozen(item) for item in json.loads(known if known is not None else self._spec())["items"]]
+        return (
+            _texts(given),
+            _column("weights", weights, order, 1),
+            _column("priorities", priorities, order, 0),
+            _column("zones", zones, order, None),
+        )
+
+
+class PartitionMember:
+    """Our own membership in a group: what `join` returns. It stands until it is left, or the coordinator is closed."""
+
+    def __init__(self, member: _sparkeeper.PartitionMember) -> None:
+        """Word a native membership in Python's values."""
+        self._member = member
+
+    @property
+    def id(self) -> str:
+        """Who we are in the group."""
+        return self._member.id
+
+    @property
+    def path(self) -> str:
+        """The group's path, as it was given."""
+        return self._member.path
+
+    @property
+    def state(self) -> str:
+        """Say "JOINED", "AT_RISK" (unconfirmed), "ABSENT" (lost; it joins again by itself), "LEFT" (for good)."""
+        return self._member.state
+
+    @property
+    def held(self) -> list[Any]:
+        """The partitions that are ours now, whether the loop handed them out or not."""
+        return [frozen(json.loads(text)) for text in self._member._held()]  # noqa: SLF001 - our other half
+
+    def claims(self, *, hold: bool = False) -> Claims:
+        """Return an iterator over our claims, as they are granted, until all items of the group are done.
+
+        It is for `for` and for `async for`. Call `claim.done()` when a partition is finished. Taking the next turn
+        lets go of the claim of the turn before where its release is requested; others stay ours until they are done
+        or released.
+
+        Args:
+            hold: The claims are worked on beside the loop, in threads, say: no turn lets go of any.
+        """
+        return Claims(self._member, hold=hold)
+
+    def run(self, work: Callable[[Claim], object]) -> int:
+        """Call `work(claim)` for every claim, finish each with what it returns, and return how many that were.
+
+        A claim that `work` finished or released itself is left as it is. One that is lost is no error: another member
+        goes on from its checkpoint.
+
+        Raises:
+            Exception: Whatever `work` raised, after giving up the claim.
+            TypeError: `work` is no plain function; nothing was claimed.
+        """
+        _check(work)
+        if inspect.iscoroutinefunction(work):
+            raise TypeError(f"run: {work!r} is a coroutine function, which run would never await; use run_async")
+        finished = 0
+        for claim in self.claims():
+            with claim, _losing(claim):
+                result = work(claim)
+                if claim.state in ("HELD", "AT_RISK"):
+                    claim.done(result)
+                finished += claim.state == "DONE"
+        return finished
+
+    async def run_async(self, work: Callable[[Claim], Awaitable[object]]) -> int:
+        """As `run`, for a coroutine function."""
+        _check(work)
+        finished = 0
+        async for claim in self.claims():
+            with claim, _losing(claim):
+                result = await work(claim)
+                if claim.state in ("HELD", "AT_RISK"):
+                    await claim.done_async(result)
+                finished += claim.state == "DONE"
+        return finished
+
+    def update(
+        self,
+        *,
+        capacity: float | None = None,
+        limit: int | None = None,
+        zone: str | None = None,
+        priority: int | None = None,
+        static: float | timedelta | None = None,
+    ) -> None:
+        """Change what we say of ourselves, and return once a server has it; what is not given stays.
+
+        A `limit` below 0 takes the limit away, an empty `zone` the zone, `static=0` the reservation.
+
+        Raises:
+            NotOwner: We left.
+            ConfigError: A value makes no sense.
+        """
+        self._member._update(capacity, *_limit(limit), zone, priority, static)  # noqa: SLF001 - our other half
+
+    async def update_async(
+        self,
+        *,
+        capacity: float | None = None,
+        limit: int | None = None,
+        zone: str | None = None,
+        priority: int | None = None,
+        static: float | timedelta | None = None,
+    ) -> None:
+        """As `update`, to be awaited. Cancelled, the change is made all the same."""
+        changing = self._member._update_async(capacity, *_limit(limit), zone, priority, static)  # noqa: SLF001
+        await changing
+
+    def leave(self, *, wait: bool = False) -> None:
+        """Leave for good: all claims are given up, those that are worked on too. Once more is a no-op.
+
+        Args:
+            wait: Return only when nothing of it is left. Without it the requests are on their way.
+        """
+        self._member.leave(wait)
+
+    async def leave_async(self, *, wait: bool = False) -> None:
+        """As `leave`, to be awaited."""
+        await self._member.leave_async(wait)
+
+    def __enter__(self) -> Self:
+        """Return the membership."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave."""
+        self.leave()
+
+    async def __aenter__(self) -> Self:
+        """Return the membership."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave."""
+        await self.leave_async()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refuse to pickle, and say what does."""
+        self._member.__reduce__()
+        raise AssertionError
+
+    def __repr__(self) -> str:
+        """Say who it is, how it stands, and what it holds."""
+        return f"<PartitionMember '{self.id}' of '{self.path}' {self.state} holds {len(self.held)}>"
+
+
+class Claims:
+    """The claims of a member, as they are granted. It ends when all items are done, or the member left."""
+
+    def __init__(self, member: _sparkeeper.PartitionMember, *, hold: bool) -> None:
+        """Iterate over what a native member is granted."""
+        self._member = member
+        self._hold = hold
+        self._last: Claim | None = None
+
+    def _let_go(self) -> None:
+        last, self._last = self._last, None
+        if last is not None and last.release_requested:
+            last.release()
+
+    def _hand_out(self, claim: Claim | None) -> Claim | None:
+        if not self._hold:
+            self._last = claim
+        return claim
+
+    def __iter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    def __next__(self) -> Claim:
+        """Wait for the next claim."""
+        self._let_go()
+        claim = self._hand_out(self._member._next())  # noqa: SLF001 - our other half
+        if claim is None:
+            raise StopIteration
+        return claim
+
+    def __aiter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    async def __anext__(self) -> Claim:
+        """Wait for the next claim."""
+        self._let_go()
+        claim = self._hand_out(await self._member._next_async())  # noqa: SLF001 - our other half
+        if claim is None:
+            raise StopAsyncIteration
+        return claim
+
+
+@contextlib.contextmanager
+def _losing(claim: Claim) -> Any:  # noqa: ANN401 - a generator
+    """Pass over the loss of this claim: the next owner goes on."""
+    try:
+        yield
+    except ClaimLost:
+        if claim.state != "LOST":
+            raise
+
+
+def _check(work: object) -> None:
+    if not callable(work):
+        raise TypeError(f"work={work!r}: give a function of the claim")
+
+
+def _limit(limit: int | None) -> tuple[int | None, bool]:
+    return (None, True) if limit is not None and limit < 0 else (limit, False)
+
+
+def _texts(items: list[Any] | None) -> str | None:
+    """Return the items as JSON, each of which must be what it was after a journey."""
+    if items is None:
+        return None
+    for item in items:
+        _check_item(item)
+    return json.dumps(items, allow_nan=False, ensure_ascii=False)
+
+
+def _check_item(item: object) -> None:
+    if isinstance(item, (list, tuple)):
+        for part in item:
+            _check_item(part)
+    elif isinstance(item, bool) or item is None or isinstance(item, (str, float)):
+        pass
+    elif not (isinstance(item, int) and item in _INTEGERS):
+        raise ConfigError(f"item {item!r}: give numbers of 64 bits, strings, or tuples of these")
+
+
+def _column(name: str, values: Any, items: list[Any] | None, new: Any) -> list[Any] | None:  # noqa: ANN401 - any column
+    """Return a column in the order of the items."""
+    if values is None:
+        return None
+    if isinstance(values, Mapping):
+        if items is None:
+            raise ConfigError(f"{name}: give items too, or a value for each in their order")
+        known = {frozen(item): value for item, value in values.items()}
+        strange = [item for item in known if item not in {frozen(item) for item in items}]
+        if strange:
+            raise ConfigError(f"{name}: {strange[0]!r} is no item")
+        return [known.get(frozen(item), new) for item in items]
+    return list(values.to_pylist() if hasattr(values, "to_pylist") else values)

@@ -1,0 +1,65 @@
+//! Where a group's nodes are. Absolute paths; pure.
+
+use crate::path::child;
+
+/// The nodes of one group.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) root: String,
+    pub(super) spec: String,
+    pub(super) members: String,
+    pub(super) assignment: String,
+    claims: String,
+    fences: String,
+    progress: String,
+    pub(super) done: String,
+}
+
+impl Layout {
+    pub(super) fn new(root: &str) -> Self {
+        let below = |name| child(root, name);
+        Self {
+            root: root.to_owned(),
+            spec: below("spec"),
+            members: below("members"),
+            assignment: below("assignment"),
+            claims: below("claims"),
+            fences: below("fences"),
+            progress: below("progress"),
+            done: below("done"),
+        }
+    }
+
+    /// The directories that are made together with the spec.
+    pub(super) fn directories(&self) -> [&str; 4] {
+        [&self.claims, &self.fences, &self.progress, &self.done]
+    }
+
+    pub(super) fn claims(&self) -> &str {
+        &self.claims
+    }
+
+    pub(super) fn all_progress(&self) -> &str {
+        &self.progress
+    }
+
+    /// What keeps others out.
+    pub(super) fn mark(&self, item: &str) -> String {
+        child(&self.claims, item)
+    }
+
+    /// A claim's own node.
+    pub(super) fn fence(&self, guid: &str) -> String {
+        child(&self.fences, guid)
+    }
+
+    /// What was saved.
+    pub(super) fn progress(&self, item: &str) -> String {
+        child(&self.progress, item)
+    }
+
+    /// Where a finished item's result is.
+    pub(super) fn finished(&self, item: &str) -> String {
+        child(&self.done, item)
+    }
+}

@@ -20,7 +20,6 @@ mod constrained;
 mod evidence;
 mod flow;
 pub mod group;
-mod improve;
 mod load;
 pub mod murmur3;
 mod priority;

@@ -25,7 +25,7 @@ from sparkeeper.spark.writer import describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sparkeeper._sparkeeper import Attempt, Committed, Coordinator, Held, Ledger
+    from sparkeeper._sparkeeper import Attempt, Claim, Committed, Coordinator, Held, Ledger, Permits, QueueItem, Term
     from sparkeeper.spark.files import Files
     from sparkeeper.spark.place import Place
 
@@ -42,7 +42,7 @@ class Request:
     operation: str
     job_id: str
     blind: bool
-    guard: Held | None
+    guard: Claim | Held | Permits | QueueItem | Term | None
     on_step: Callable[[Step], None]
 
     @property

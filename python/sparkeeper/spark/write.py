@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from typing_extensions import Self
 
-    from sparkeeper._sparkeeper import Coordinator, Held
+    from sparkeeper._sparkeeper import Claim, Coordinator, Held, Permits, QueueItem, Term
     from sparkeeper.spark.records import Commit
     from sparkeeper.spark.steps import Step
 
@@ -39,7 +39,7 @@ class Write:
         self._partition_by: tuple[str, ...] = ()
         self._options: dict[str, str] = {}
         self._job_id: str | None = None
-        self._guard: Held | None = None
+        self._guard: Claim | Held | Permits | QueueItem | Term | None = None
         self._blind = False
         self._on_step: Callable[[Step], None] = lambda _: None
 
@@ -83,8 +83,8 @@ class Write:
         self._job_id = name
         return self
 
-    def guard(self, held: Held) -> Self:
-        """Commit only while this lock stands."""
+    def guard(self, held: Claim | Held | Permits | QueueItem | Term) -> Self:
+        """Commit only while this stands: a lock, permits, a leadership, a claim on a partition, a queue's item."""
         self._guard = held
         return self
 

@@ -1,7 +1,8 @@
 //! From what the leader sees to the next assignment. Pure.
 //!
 //! Where the strategy looks at the present owners, items that are done leave the balance, so that an idle member takes
-//! over waiting ones. The others divide all items, so that a finished one moves nothing. Where the members' limits leave
+//! over waiting ones; and an owner's items keep their order, what it gains coming behind, so that what it sheds is what
+//! it would have begun last. The others divide all items, so that a finished one moves nothing. Where the members' limits leave
 //! no room for all, the first items that fit are divided, those with an owner before those without.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,6 +32,9 @@ pub(super) fn balance(
     if follows {
         items.retain(|at| !done.contains(spec.items[*at].name()));
     }
+    let ranks = if follows { ranks(before) } else { HashMap::new() };
+    let rank = |at: usize| ranks.get(&spec.items[at]).copied();
+    items.sort_by_key(|at| rank(*at).unwrap_or(usize::MAX));
     let ids: Vec<&String> = members.keys().collect();
     if ids.is_empty() || items.is_empty() {
         return Ok((Owners::new(), None));
@@ -54,7 +58,10 @@ pub(super) fn balance(
     };
     let mut owners = Owners::new();
     let mut placed: Vec<_> = items.into_iter().zip(solved.owners).collect();
-    placed.sort_unstable();
+    placed.sort_by_key(|(at, to)| match rank(*at) {
+        Some(rank) if owner.get(&spec.items[*at]) == Some(to) => (0, rank),
+        _ => (1, *at),
+    });
     for (at, owner) in placed {
         let item = &spec.items[at];
         if let Some(id) = ids.get(owner as usize).filter(|_| !done.contains(item.name())) {
@@ -62,6 +69,11 @@ pub(super) fn balance(
         }
     }
     Ok((owners, Some(solved.certificate)))
+}
+
+/// Where each item is in its owner's order of work.
+fn ranks(before: Option<&Published>) -> HashMap<&Item, usize> {
+    before.iter().flat_map(|before| before.owners.values()).flat_map(|owned| owned.iter().zip(0..)).collect()
 }
 
 /// Who owns what by the last assignment, of those who still count.
@@ -171,6 +183,19 @@ mod tests {
         let before = published(first, members(1, &card));
         let (shared, _) = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room");
         assert_eq!(shared["m0"], spec.items[..4]);
+    }
+
+    #[test]
+    fn what_was_gained_last_goes_first() {
+        let (spec, done, card) = (spec(9), BTreeSet::new(), Card::default());
+        let (first, _) = balance(&spec, &members(3, &card), &done, None).expect("room");
+        let mut two = members(3, &card);
+        two.remove("m0");
+        let (shared, _) =
+            balance(&spec, &two, &done, Some(&published(first.clone(), members(3, &card)))).expect("room");
+        assert_eq!(shared["m2"][..3], first["m2"], "what it had is worked on first");
+        let (back, _) = balance(&spec, &members(3, &card), &done, Some(&published(shared, two))).expect("room");
+        assert_eq!((&back["m1"], &back["m2"]), (&first["m1"], &first["m2"]));
     }
 
     #[test]

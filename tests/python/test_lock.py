@@ -252,7 +252,7 @@ def test_a_guard_that_is_no_grant_is_refused(zk, handle):
     given = zk.semaphore("x", 1) if handle == "semaphore" else getattr(zk, handle)("x")
     name = type(given).__name__
     with pytest.raises(
-        TypeError, match=rf"^guard: give what acquire\(\), campaign\(\) or get\(\) returned, not a {name}\b"
+        TypeError, match=rf"^guard: give what acquire\(\), campaign\(\), claims\(\) or get\(\) returned, not a {name}\b"
     ):
         zk.create("made", guard=given)
     assert zk.exists("made") is None

@@ -4,8 +4,13 @@
 //! `sync` the parent (another server may lag behind the one that created it), list it, adopt the
 //! node only if its `ephemeralOwner` is this session, and delete every other with that GUID.
 
+use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
@@ -30,24 +35,67 @@ pub struct Created {
     pub attempt: Attempt,
 }
 
+/// A creation that was sent: the node's stat and name.
+type Sent = BoxFuture<'static, Result<(zk::Stat, String)>>;
+
 /// Cleans up after a create that was cancelled, timed out or failed.
 ///
 /// # Cancel safety
-/// Dropping it, at any moment, leaves no node with its GUID: what was already sent is swept in the background.
-#[derive(Debug)]
+/// Dropping it, at any moment, leaves no node with its GUID: what was already sent is removed in the background.
 pub struct Attempt {
     incarnation: Arc<Incarnation>,
     parent: String,
     guid: String,
+    /// What was sent and not answered yet. Its answer names the node: whoever gives up under load must not have the
+    /// server list all who wait, which would slow the next ones until they give up too. (Never locked: a future
+    /// alone is not `Sync`.)
+    sent: Mutex<Option<Sent>>,
     /// What was made, once a reply told it.
     names: Vec<String>,
     armed: bool,
 }
 
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").field("parent", &self.parent).field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
 impl Attempt {
     pub(super) fn new(incarnation: &Arc<Incarnation>, parent: &str, guid: &str) -> Self {
         let (incarnation, parent, guid) = (incarnation.clone(), parent.to_owned(), guid.to_owned());
-        Self { incarnation, parent, guid, names: Vec::new(), armed: true }
+        Self { incarnation, parent, guid, sent: Mutex::new(None), names: Vec::new(), armed: true }
+    }
+
+    /// Queues the creation of `prefix` and a sequence number; [`Self::answer`] has the reply.
+    fn send(&mut self, prefix: &str, data: &[u8]) {
+        let (incarnation, prefix, data) = (self.incarnation.clone(), prefix.to_owned(), data.to_vec());
+        let named_from = parent_prefix(&self.parent);
+        let mut sent: Sent = Box::pin(async move {
+            let client = incarnation.client()?;
+            let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
+            let create = client.create(&prefix, &data, &options);
+            let (stat, sequence) = incarnation.request("create", &prefix, create).await?;
+            Ok((stat, format!("{}{sequence}", &prefix[named_from..])))
+        });
+        // Polled once, it is on its way; an answer that is there already is kept.
+        *self.sent.get_mut() = Some(match sent.as_mut().now_or_never() {
+            Some(reply) => Box::pin(ready(reply)),
+            None => sent,
+        });
+    }
+
+    /// The reply to what was sent.
+    async fn answer(&mut self) -> Result<(zk::Stat, String)> {
+        let Some(sent) = self.sent.get_mut() else {
+            return Err(Error::closed("nothing was sent"));
+        };
+        let reply = sent.await;
+        *self.sent.get_mut() = None;
+        if let Ok((_, name)) = &reply {
+            self.names = vec![name.clone()];
+        }
+        reply
     }
 
     /// These were made, and nothing else.
@@ -75,7 +123,18 @@ impl Drop for Attempt {
             drop(delete_in_background(&self.incarnation, child(&self.parent, name)));
         }
         if self.names.is_empty() {
-            sweep_in_background(&self.incarnation, std::mem::take(&mut self.parent), std::mem::take(&mut self.guid));
+            let (incarnation, sent) = (self.incarnation.clone(), self.sent.get_mut().take());
+            let (parent, guid) = (std::mem::take(&mut self.parent), std::mem::take(&mut self.guid));
+            incarnation.clone().runtime.spawn(async move {
+                match sent {
+                    Some(sent) => match sent.await {
+                        Ok((_, name)) => drop(delete_in_background(&incarnation, child(&parent, &name))),
+                        Err(error) if error.outcome_unknown() => sweep_in_background(&incarnation, parent, guid),
+                        Err(_) => {}
+                    },
+                    None => sweep_in_background(&incarnation, parent, guid),
+                }
+            });
         }
     }
 }
@@ -95,18 +154,14 @@ pub async fn create_protected(
     let prefix = child(parent, &format!("_c_{guid}-{marker}"));
     limits::check_size("create", &prefix, data.len())?;
     let client = incarnation.client()?;
-    let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
     let mut attempt = Attempt::new(incarnation, parent, &guid);
     loop {
         let epoch = incarnation.link().epoch;
         // Both requests are queued before either is awaited; a session answers in order.
-        let create = client.create(&prefix, data, &options);
+        attempt.send(&prefix, data);
         let list = client.list_children(parent);
-        let created = incarnation.request("create", &prefix, create).await;
-        match created {
-            Ok((stat, sequence)) => {
-                let name = format!("{}{sequence}", &prefix[parent_prefix(parent)..]);
-                attempt.made(std::slice::from_ref(&name));
+        match attempt.answer().await {
+            Ok((stat, name)) => {
                 let siblings = match incarnation.request("list", parent, list).await {
                     Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await,
                     listed => listed,

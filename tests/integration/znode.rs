@@ -21,7 +21,7 @@ async fn what_is_written_is_read() {
     let numbered = CreateKind { sequence: true, ..CreateKind::EPHEMERAL };
     assert_eq!(one.create("a/n-", b"", numbered, false, &[]).await.expect("made"), "/a/n-0000000001");
     assert_eq!(children(&one, "a").await.len(), 2);
-    assert!(matches!(one.delete("a", None, false, &[]).await, Err(Error::Server(_))));
+    assert!(matches!(one.delete("a", None, false, &[]).await, Err(Error::NotEmpty(_))));
     one.delete("a", None, true, &[]).await.expect("with its children");
     assert!(one.exists("a").await.expect("asked").is_none());
     assert!(matches!(one.get("a").await, Err(Error::NoNode(_))));

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from sparkeeper.spark.plan.balance import Pieces
     from sparkeeper.spark.plan.count import Counted
+    from sparkeeper.spark.plan.publish import Znodes
     from sparkeeper.spark.plan.request import Definition
-    from sparkeeper.spark.plan.store import Znodes
 
 
 def partition_plan(  # noqa: PLR0913 - the public signature is a contract

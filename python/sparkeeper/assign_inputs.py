@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkeeper._sparkeeper import name_keys
 from sparkeeper.columns import Names, arrow_column, arrow_table, is_arrow, two_columns
 from sparkeeper.exceptions import ConfigError
 
@@ -68,13 +67,13 @@ class Given:
         return {
             "strategy": self.strategy,
             "members": (
-                name_keys(who.raw()),
+                who.raw(),
                 column(who, self.capacity, "capacity", _size, 1.0),
                 column(who, self.limit, "limit", lambda value: None if value is None else _whole(value), None),
                 column(who, self.member_zones, "member_zones", zone, None),
                 column(who, self.member_priority, "member_priority", _rank, 0),
             ),
-            "keys": name_keys(what.raw()),
+            "names": what.raw(),
             "weights": None if self.weights is None else _weights(self.weights, what),
             "current": None if self.current is None else positions(self.current, who, what),
             "eligible": None if self.eligible is None else _eligible(self.eligible, who, what),

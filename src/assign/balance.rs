@@ -66,12 +66,8 @@ fn targets(
         let these: Vec<Member> = part.iter().map(|&member| members[member]).collect();
         let room = these.iter().fold(0_u64, |sum, member| sum.saturating_add(member.limit.unwrap_or(u64::MAX)));
         if room < items {
-            let mut hubs: Vec<usize> = part
-                .iter()
-                .flat_map(|&member| &network.into[member])
-                .filter(|&&arc| network.arcs[arc].flow > 0)
-                .map(|&arc| network.arcs[arc].hub)
-                .collect();
+            let mut hubs: Vec<usize> =
+                part.iter().flat_map(|&member| network.used(member)).map(|&arc| network.arcs[arc].hub).collect();
             hubs.sort_unstable();
             hubs.dedup();
             let some: Vec<String> = part.iter().take(5).map(|member| format!("member {member}")).collect();

@@ -1,4 +1,4 @@
-//! `AssignmentProblem` and `name_keys` for Python: columns in, by position, and the owners out.
+//! `AssignmentProblem` for Python: columns in, by position, and the owners out.
 
 use arrow_array::{Array, UInt32Array, UInt64Array, make_array};
 use arrow_data::ArrayData;
@@ -53,12 +53,12 @@ pub(super) enum Owners {
 /// Who can own items: columns of one length.
 ///
 /// Args:
-///     keys: `name_keys` of the members.
+///     names: A sequence, or an Arrow column.
 ///     capacities: Relative sizes.
 ///     limits: The most that each may own; None is no limit.
 ///     zones: A number for each zone; None is nowhere.
 ///     priorities: Higher ones fill up first.
-type Members = (Vec<u64>, Vec<f64>, Vec<Option<u64>>, Vec<Option<u32>>, Vec<i64>);
+type Members<'py> = (Bound<'py, PyAny>, Vec<f64>, Vec<Option<u64>>, Vec<Option<u32>>, Vec<i64>);
 
 /// Everything that an assignment depends on, as numbers by position.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
@@ -93,14 +93,14 @@ impl AssignmentProblem {
 #[pymethods]
 impl AssignmentProblem {
     #[new]
-    #[pyo3(signature = (strategy, members, keys, *, weights=None, current=None, eligible=None, zones=None, priorities=None))]
+    #[pyo3(signature = (strategy, members, names, *, weights=None, current=None, eligible=None, zones=None, priorities=None))]
     #[expect(clippy::too_many_arguments, reason = "an assignment depends on so many things")]
     #[expect(clippy::type_complexity, reason = "classes, and the class of each item")]
     fn new(
         py: Python<'_>,
         strategy: &str,
-        members: Members,
-        keys: Vec<u64>,
+        members: Members<'_>,
+        names: &Bound<'_, PyAny>,
         weights: Option<Column>,
         current: Option<Positions>,
         eligible: Option<(Vec<Vec<u32>>, Vec<Option<u32>>)>,
@@ -108,8 +108,9 @@ impl AssignmentProblem {
         priorities: Option<Vec<i64>>,
     ) -> PyResult<Self> {
         let none = |column: Vec<Option<u32>>| column.into_iter().map(|value| value.unwrap_or(NONE)).collect();
-        let (names, capacities, limits, places, ranks) = members;
-        let members = names
+        let (who, capacities, limits, places, ranks) = members;
+        let keys = name_keys(names)?;
+        let members = name_keys(&who)?
             .into_iter()
             .zip(capacities)
             .zip(limits.into_iter().zip(places))
@@ -169,8 +170,7 @@ impl AssignmentProblem {
 /// Each name as a number that is the same in every process and version.
 ///
 /// Integers and strings are hashed by their value, whatever column holds them; anything else by its `repr`.
-#[pyfunction]
-pub(super) fn name_keys(names: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+fn name_keys(names: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
     if names.hasattr("__arrow_c_array__")? {
         let array: PyArrowType<ArrayData> = names.extract()?;
         if let Some(keys) = arrow::name_keys(&make_array(array.0)) {

@@ -70,7 +70,7 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::assign::{Certificate, assign_weighted, placement_keys};
     #[pymodule_export]
-    use super::assign_problem::{AssignmentProblem, name_keys};
+    use super::assign_problem::AssignmentProblem;
     #[pymodule_export]
     use super::attempt::Attempt;
     #[pymodule_export]

@@ -98,13 +98,11 @@ impl Run<'_> {
             Way::when(to.open, Step::Give(arc), hubs + to.member, network.next_price(arc))
         } else if node < pool {
             let member = node - hubs;
-            if let Some(&arc) = network.into[member].get(at) {
-                let from = &network.arcs[arc];
-                Way::when(from.flow > 0, Step::Take(arc), from.hub, -network.last_price(arc))
-            } else if at == network.into[member].len() {
-                Way::when(self.filled[member] < self.most[member], Step::Fill(member), pool, 0)
-            } else {
-                Way::End
+            // The list changes while items are pushed along: a way that is passed over so is found in the next layering.
+            match at.checked_sub(1).map(|at| network.used(member).get(at)) {
+                None => Way::when(self.filled[member] < self.most[member], Step::Fill(member), pool, 0),
+                Some(Some(&arc)) => Way::Open(Step::Take(arc), network.arcs[arc].hub, -network.last_price(arc)),
+                Some(None) => Way::End,
             }
         } else if at < network.loads.len() {
             Way::when(self.filled[at] > self.least[at], Step::Vacate(at), hubs + at, 0)

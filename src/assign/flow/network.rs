@@ -24,8 +24,12 @@ pub(in super::super) struct Network {
     pub(in super::super) arcs: Vec<Arc>,
     pub(in super::super) hubs: Vec<Range<usize>>,
     pub(in super::super) supply: Vec<u64>,
-    /// The arcs into each member.
+    /// The arcs into each member: first those in use, because a search backwards follows no others.
     pub(in super::super) into: Vec<Vec<usize>>,
+    /// How many of them are in use.
+    used: Vec<usize>,
+    /// Where each arc stands among those into its member.
+    place: Vec<usize>,
     pub(in super::super) loads: Vec<u64>,
     /// What an item outside its zone costs; a move costs 1.
     pub(in super::super) outside: i64,
@@ -38,10 +42,12 @@ impl Network {
     pub(in super::super) fn new(arcs: Vec<Arc>, supply: Vec<u64>, members: usize) -> Self {
         let mut hubs = vec![0..0; supply.len()];
         let mut into = vec![Vec::new(); members];
+        let mut place = vec![0; arcs.len()];
         let mut start = 0;
         for chunk in arcs.chunk_by(|a, b| a.hub == b.hub) {
             hubs[chunk[0].hub] = start..start + chunk.len();
             for (position, arc) in (start..).zip(chunk) {
+                place[position] = into[arc.member].len();
                 into[arc.member].push(position);
             }
             start += chunk.len();
@@ -49,7 +55,8 @@ impl Network {
         // More than all the moves there can be.
         let items = supply.iter().sum::<u64>();
         let outside = i64::try_from(items).unwrap_or(i64::MAX - 1) + 1;
-        Self { arcs, hubs, supply, into, loads: vec![0; members], outside, priced: false }
+        let (used, loads) = (vec![0; members], vec![0; members]);
+        Self { arcs, hubs, supply, into, used, place, loads, outside, priced: false }
     }
 
     /// What the arc's next item costs.
@@ -70,6 +77,11 @@ impl Network {
 
     /// Adds to what flows along the arc.
     pub(in super::super) fn push(&mut self, arc: usize, amount: u64) {
+        if self.arcs[arc].flow == 0 && amount > 0 {
+            let member = self.arcs[arc].member;
+            self.exchange(arc, self.used[member]);
+            self.used[member] += 1;
+        }
         self.arcs[arc].flow += amount;
         self.loads[self.arcs[arc].member] += amount;
     }
@@ -78,12 +90,31 @@ impl Network {
     pub(super) fn pull(&mut self, arc: usize, amount: u64) {
         self.arcs[arc].flow -= amount;
         self.loads[self.arcs[arc].member] -= amount;
+        if self.arcs[arc].flow == 0 && amount > 0 {
+            let member = self.arcs[arc].member;
+            self.used[member] -= 1;
+            self.exchange(arc, self.used[member]);
+        }
+    }
+
+    fn exchange(&mut self, arc: usize, place: usize) {
+        let into = &mut self.into[self.arcs[arc].member];
+        let (from, other) = (self.place[arc], into[place]);
+        into.swap(from, place);
+        self.place[arc] = place;
+        self.place[other] = from;
+    }
+
+    /// The arcs in use into a member.
+    pub(in super::super) fn used(&self, member: usize) -> &[usize] {
+        &self.into[member][..self.used[member]]
     }
 
     /// Empties every arc.
     pub(in super::super) fn clear(&mut self) {
         self.arcs.iter_mut().for_each(|arc| arc.flow = 0);
         self.loads.fill(0);
+        self.used.fill(0);
     }
 
     /// Pours so many items of a hub over these arcs, emptiest member first, in ever smaller portions.
@@ -112,9 +143,9 @@ impl Network {
             reached[member] = true;
         }
         while let Some(member) = queue.pop() {
-            for &arc in &self.into[member] {
+            for &arc in self.used(member) {
                 let arc = &self.arcs[arc];
-                if arc.flow == 0 || std::mem::replace(&mut seen[arc.hub], true) {
+                if std::mem::replace(&mut seen[arc.hub], true) {
                     continue;
                 }
                 for onward in &self.arcs[self.hubs[arc.hub].clone()] {

@@ -280,4 +280,4 @@ class Config(Generic[T]):
     def __repr__(self) -> str:
         """Say where it is and what it holds, without asking the server."""
         schema = self._schema.__name__ if isinstance(self._schema, type) else self._schema
-        return f"<Config '{self.path}' schema={schema}>"
+        return f"<Config '{self.path}' schema={schema} {self._versions.last}>"

@@ -91,18 +91,22 @@ class Election(_sparkeeper.Election):
         It is for `for` and for `async for`, and goes on until it is closed, across lost connections and expiries.
         A leader that came and went between two looks is not shown.
         """
-        return Leaders(self._observe())
+        return Leaders(self._observe(), self.path)
 
 
 class Leaders:
     """The leaders of an election, one after the other. `close` ends the iteration, from any thread or task."""
 
-    def __init__(self, observer: _sparkeeper.Observer) -> None:
-        """Iterate over what a native observer sees."""
+    def __init__(self, observer: _sparkeeper.Observer, path: str) -> None:
+        """Iterate over what a native observer sees of the election at `path`."""
         self._observer = observer
+        self._path = path
+        self._closed = False
+        self._seen = "not looked at yet"
 
     def close(self) -> None:
         """End the iteration, also one that waits."""
+        self._closed = True
         self._observer.close()
 
     def __enter__(self) -> Self:
@@ -122,7 +126,7 @@ class Leaders:
         seen = self._observer.next()
         if seen is None:
             raise StopIteration
-        return seen[0]
+        return self._look(seen[0])
 
     def __aiter__(self) -> Self:
         """Return the iterator."""
@@ -133,7 +137,15 @@ class Leaders:
         seen = await self._observer.next_async()
         if seen is None:
             raise StopAsyncIteration
-        return seen[0]
+        return self._look(seen[0])
+
+    def _look(self, leader: Candidate | None) -> Candidate | None:
+        self._seen = f"last seen leader: {leader.id!r}" if leader else "last seen without a leader"
+        return leader
+
+    def __repr__(self) -> str:
+        """Say of which election, and who led last, without asking the server."""
+        return f"<Leaders of '{self._path}' {'CLOSED' if self._closed else 'OPEN'}, {self._seen}>"
 
 
 def _check(work: object, terms: int | None) -> None:

@@ -11,6 +11,7 @@ use super::errors::raise;
 use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::Text;
 use crate::error::Result;
 use crate::recipes;
 use crate::session::Session;
@@ -44,7 +45,7 @@ async fn wait(handle: Handle, timeout: Option<Duration>) -> Result<Nothing> {
 #[pymethods]
 impl Coordinator {
     /// A barrier at `path`.
-    fn barrier(&self, py: Python<'_>, path: String) -> PyResult<Barrier> {
+    fn barrier(&self, py: Python<'_>, path: Text) -> PyResult<Barrier> {
         let open = |session: &Session, path: &str, (): &()| recipes::Barrier::new(session, path);
         Ok(Barrier(Handle::new(self.link().clone(), path, (), open).map_err(|error| raise(py, &error))?))
     }
@@ -120,6 +121,11 @@ impl Barrier {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Barrier '{}'>", self.0.path())
+        let state = match self.0.existing().and_then(recipes::Barrier::last) {
+            Some(Some(owner)) => format!("last seen closed by '{owner}'"),
+            Some(None) => "last seen open".to_owned(),
+            None => "not looked at yet".to_owned(),
+        };
+        format!("<Barrier '{}' {state}>", self.0.path())
     }
 }

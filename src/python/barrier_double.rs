@@ -13,6 +13,7 @@ use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::text::Text;
 use super::whole::Whole;
 use crate::error::{Error, Result};
 use crate::recipes::{self, Holder};
@@ -75,7 +76,7 @@ impl Coordinator {
     fn double_barrier(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         parties: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<DoubleBarrier> {

@@ -1,5 +1,6 @@
 //! Caches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::stat::Stat;
+use super::text::Text;
 use crate::error::{Error, Result};
 use crate::recipes::cache as recipe;
 use crate::session::Session;
@@ -53,12 +55,12 @@ async fn snapshot(handle: Handle, closed: Arc<AtomicBool>) -> Result<CacheSnapsh
     Ok(CacheSnapshot { path: handle.path().to_owned(), snapshot: cache(&handle, &closed).await?.snapshot().await? })
 }
 
-async fn get(handle: Handle, closed: Arc<AtomicBool>, path: String) -> Result<Option<Bytes>> {
+async fn get(handle: Handle, closed: Arc<AtomicBool>, path: Text) -> Result<Option<Bytes>> {
     let found = snapshot(handle, closed).await?;
     Ok(found.snapshot.node(key(&path)).map(|node| Bytes(node.data.clone())))
 }
 
-async fn children(handle: Handle, closed: Arc<AtomicBool>, path: String) -> Result<Vec<String>> {
+async fn children(handle: Handle, closed: Arc<AtomicBool>, path: Text) -> Result<Vec<String>> {
     snapshot(handle, closed).await?.names(&path)
 }
 
@@ -89,7 +91,7 @@ impl Coordinator {
     ///         falls back by itself to two plain watches for each node, at the price of one reconnect, which False
     ///         saves. Plain watches suit trees of up to some ten thousand nodes.
     #[pyo3(signature = (path, *, persistent=true))]
-    fn cache(&self, py: Python<'_>, path: String, persistent: bool) -> PyResult<Cache> {
+    fn cache(&self, py: Python<'_>, path: Text, persistent: bool) -> PyResult<Cache> {
         let open = |session: &Session, path: &str, persistent: &bool| recipe::Cache::new(session, path, *persistent);
         let handle = Handle::new(self.link().clone(), path, persistent, open).map_err(|error| raise(py, &error))?;
         Ok(Cache { handle, closed: Arc::default() })
@@ -138,13 +140,13 @@ impl Cache {
     }
 
     /// The data at a path below the cache's, or None where there is no such node.
-    fn get(&self, py: Python<'_>, path: String) -> PyResult<Option<Bytes>> {
+    fn get(&self, py: Python<'_>, path: Text) -> PyResult<Option<Bytes>> {
         let (handle, closed) = self.both();
         block_on(py, get(handle, closed, path))
     }
 
     /// As `get`, to be awaited.
-    fn get_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Option<Bytes>>> {
+    fn get_async<'py>(&self, py: Python<'py>, path: Text) -> PyResult<Awaitable<'py, Option<Bytes>>> {
         let (handle, closed) = self.both();
         awaitable(py, get(handle, closed, path))
     }
@@ -156,14 +158,14 @@ impl Cache {
     #[pyo3(signature = (path=""))]
     fn children(&self, py: Python<'_>, path: &str) -> PyResult<Vec<String>> {
         let (handle, closed) = self.both();
-        block_on(py, children(handle, closed, path.to_owned()))
+        block_on(py, children(handle, closed, path.into()))
     }
 
     /// As `children`, to be awaited.
     #[pyo3(signature = (path=""))]
     fn children_async<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Awaitable<'py, Vec<String>>> {
         let (handle, closed) = self.both();
-        awaitable(py, children(handle, closed, path.to_owned()))
+        awaitable(py, children(handle, closed, path.into()))
     }
 
     /// The whole copy at one moment.
@@ -229,13 +231,13 @@ impl Cache {
         awaitable(py, close(handle, closed))
     }
 
-    fn __getitem__(&self, py: Python<'_>, path: String) -> PyResult<Bytes> {
+    fn __getitem__(&self, py: Python<'_>, path: Text) -> PyResult<Bytes> {
         let found = self.now(py)?;
         let node = found.find(&path).map_err(|error| raise(py, &error))?;
         Ok(Bytes(node.data.clone()))
     }
 
-    fn __contains__(&self, py: Python<'_>, path: String) -> PyResult<bool> {
+    fn __contains__(&self, py: Python<'_>, path: Text) -> PyResult<bool> {
         Ok(self.now(py)?.__contains__(path))
     }
 
@@ -321,8 +323,26 @@ impl CacheSnapshot {
     }
 }
 
+/// What a pickle of a snapshot holds: its cache's path, its zxid, and the nodes.
+type Fields<'a> = (&'a str, i64, BTreeMap<&'a str, (Bytes, Stat)>);
+
 #[pymethods]
 impl CacheSnapshot {
+    #[new]
+    fn new(path: String, zxid: i64, nodes: BTreeMap<String, (Vec<u8>, Py<Stat>)>) -> Self {
+        let node = |(data, stat): (Vec<u8>, Py<Stat>)| Arc::new(recipe::Node { data, stat: stat.get().into() });
+        let nodes = Arc::new(nodes.into_iter().map(|(path, found)| (path, node(found))).collect());
+        Self { path, snapshot: recipe::Snapshot { zxid, nodes } }
+    }
+
+    fn __getnewargs__(&self) -> Fields<'_> {
+        let mut nodes = BTreeMap::new();
+        for (path, node) in self.snapshot.nodes.iter() {
+            nodes.insert(path.as_str(), (Bytes(node.data.clone()), Stat::from(node.stat)));
+        }
+        (&self.path, self.snapshot.zxid, nodes)
+    }
+
     /// Zxid of the last change that is in it; 0 where there never was one.
     #[getter]
     fn zxid(&self) -> i64 {
@@ -343,12 +363,12 @@ impl CacheSnapshot {
         self.names(path).map_err(|error| raise(py, &error))
     }
 
-    fn __getitem__(&self, py: Python<'_>, path: String) -> PyResult<(Bytes, Stat)> {
+    fn __getitem__(&self, py: Python<'_>, path: Text) -> PyResult<(Bytes, Stat)> {
         let node = self.find(&path).map_err(|error| raise(py, &error))?;
         Ok((Bytes(node.data.clone()), node.stat.into()))
     }
 
-    fn __contains__(&self, path: String) -> bool {
+    fn __contains__(&self, path: Text) -> bool {
         self.snapshot.node(key(&path)).is_some()
     }
 

@@ -10,10 +10,11 @@ use pyo3::type_object::PyTypeInfo;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::coordinator::Bytes;
+use super::errors::raise;
 use super::runtime::block_on;
 use super::stat::Stat;
-use crate::error::Result;
-use crate::recipes::cache::{Event, Events, Kind};
+use crate::error::{Error, Result};
+use crate::recipes::cache::{Event, Events, Kind, Node};
 use crate::retry::Deadline;
 
 /// A change of a cache.
@@ -29,6 +30,22 @@ impl From<Arc<Event>> for CacheEvent {
 
 #[pymethods]
 impl CacheEvent {
+    #[new]
+    fn new(py: Python<'_>, kind: &str, path: String, zxid: i64, data: Vec<u8>, stat: Py<Stat>) -> PyResult<Self> {
+        let kind = match kind {
+            "CREATED" => Kind::Created,
+            "CHANGED" => Kind::Changed,
+            "DELETED" => Kind::Deleted,
+            _ => return Err(raise(py, &Error::config(format!("kind='{kind}': give CREATED, CHANGED or DELETED")))),
+        };
+        let node = Arc::new(Node { data, stat: stat.get().into() });
+        Ok(Self(Arc::new(Event { kind, path, zxid, node })))
+    }
+
+    fn __getnewargs__(&self) -> (&'static str, &str, i64, Bytes, Stat) {
+        (self.kind(), self.path(), self.zxid(), self.data(), self.stat())
+    }
+
     /// "CREATED", "CHANGED" or "DELETED".
     #[getter]
     fn kind(&self) -> &'static str {

@@ -17,6 +17,7 @@ use super::seconds::{Seconds, timeout};
 use super::secret::Given;
 use super::settings::{self, Rights, Settings};
 use super::stat::Stat;
+use super::text::{self, Text};
 use super::whole::{Whole, plain};
 use crate::error::Result;
 use crate::session::{CreateKind, Grant, Session, SessionState};
@@ -40,14 +41,14 @@ impl<'py> IntoPyObject<'py> for Bytes {
     }
 }
 
-async fn get(link: Link, path: String) -> Result<(Bytes, Stat)> {
+async fn get(link: Link, path: Text) -> Result<(Bytes, Stat)> {
     let (data, stat) = link.session().await?.get(&path).await?;
     Ok((Bytes(data), stat.into()))
 }
 
 async fn set(
     link: Link,
-    path: String,
+    path: Text,
     data: PyBackedBytes,
     version: Option<i32>,
     guard: Vec<Arc<Grant>>,
@@ -58,7 +59,7 @@ async fn set(
 
 async fn create(
     link: Link,
-    path: String,
+    path: Text,
     data: Option<PyBackedBytes>,
     kind: CreateKind,
     parents: bool,
@@ -78,7 +79,7 @@ async fn create(
 
 async fn delete(
     link: Link,
-    path: String,
+    path: Text,
     version: Option<i32>,
     recursive: bool,
     guard: Vec<Arc<Grant>>,
@@ -88,17 +89,17 @@ async fn delete(
     Ok(Nothing)
 }
 
-async fn exists(link: Link, path: String) -> Result<Option<Stat>> {
+async fn exists(link: Link, path: Text) -> Result<Option<Stat>> {
     Ok(link.session().await?.exists(&path).await?.map(Stat::from))
 }
 
-async fn children(link: Link, path: String) -> Result<Vec<String>> {
+async fn children(link: Link, path: Text) -> Result<Vec<String>> {
     let mut names = link.session().await?.children(&path).await?;
     names.sort_unstable();
     Ok(names)
 }
 
-async fn sync(link: Link, path: String) -> Result<Nothing> {
+async fn sync(link: Link, path: Text) -> Result<Nothing> {
     link.session().await?.sync(&path).await?;
     Ok(Nothing)
 }
@@ -123,16 +124,17 @@ impl Coordinator {
     #[expect(clippy::too_many_arguments, reason = "each is a setting with a default")]
     fn new(
         py: Python<'_>,
-        connect: &str,
+        connect: Text,
         session_timeout: Option<Seconds>,
         namespace: &str,
         auth: Vec<(String, Given<'_>)>,
         acl: Option<Rights>,
         tls: Option<settings::TlsFiles>,
-        owner: Option<String>,
+        owner: Option<Text>,
     ) -> PyResult<Self> {
         let session_timeout = session_timeout.map(|seconds| seconds.duration(py, "session_timeout")).transpose()?;
-        let settings = Settings { connect, session_timeout, namespace, auth, acl, tls, owner };
+        let settings =
+            Settings { connect: &connect, session_timeout, namespace, auth, acl, tls, owner: text::plain(owner) };
         Ok(Self(Link::new(settings.config(py)?)))
     }
 
@@ -221,12 +223,12 @@ impl Coordinator {
     ///
     /// Raises:
     ///     NoNode: There is no such node.
-    fn get(&self, py: Python<'_>, path: String) -> PyResult<(Bytes, Stat)> {
+    fn get(&self, py: Python<'_>, path: Text) -> PyResult<(Bytes, Stat)> {
         block_on(py, get(self.0.clone(), path))
     }
 
     /// As `get`, to be awaited.
-    fn get_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, (Bytes, Stat)>> {
+    fn get_async<'py>(&self, py: Python<'py>, path: Text) -> PyResult<Awaitable<'py, (Bytes, Stat)>> {
         awaitable(py, get(self.0.clone(), path))
     }
 
@@ -248,7 +250,7 @@ impl Coordinator {
     fn set(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         data: PyBackedBytes,
         version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
@@ -261,7 +263,7 @@ impl Coordinator {
     fn set_async<'py>(
         &self,
         py: Python<'py>,
-        path: String,
+        path: Text,
         data: PyBackedBytes,
         version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
@@ -297,7 +299,7 @@ impl Coordinator {
     fn create(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         data: Option<PyBackedBytes>,
         ephemeral: bool,
         sequence: bool,
@@ -319,7 +321,7 @@ impl Coordinator {
     fn create_async<'py>(
         &self,
         py: Python<'py>,
-        path: String,
+        path: Text,
         data: Option<PyBackedBytes>,
         ephemeral: bool,
         sequence: bool,
@@ -353,7 +355,7 @@ impl Coordinator {
     fn delete(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         version: Option<Whole<i32>>,
         recursive: bool,
         guard: Option<Guard<'_>>,
@@ -366,7 +368,7 @@ impl Coordinator {
     fn delete_async<'py>(
         &self,
         py: Python<'py>,
-        path: String,
+        path: Text,
         version: Option<Whole<i32>>,
         recursive: bool,
         guard: Option<Guard<'_>>,
@@ -375,12 +377,12 @@ impl Coordinator {
     }
 
     /// A node's stat, or None where there is no such node.
-    fn exists(&self, py: Python<'_>, path: String) -> PyResult<Option<Stat>> {
+    fn exists(&self, py: Python<'_>, path: Text) -> PyResult<Option<Stat>> {
         block_on(py, exists(self.0.clone(), path))
     }
 
     /// As `exists`, to be awaited.
-    fn exists_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Option<Stat>>> {
+    fn exists_async<'py>(&self, py: Python<'py>, path: Text) -> PyResult<Awaitable<'py, Option<Stat>>> {
         awaitable(py, exists(self.0.clone(), path))
     }
 
@@ -388,24 +390,24 @@ impl Coordinator {
     ///
     /// Raises:
     ///     NoNode: There is no such node.
-    fn children(&self, py: Python<'_>, path: String) -> PyResult<Vec<String>> {
+    fn children(&self, py: Python<'_>, path: Text) -> PyResult<Vec<String>> {
         block_on(py, children(self.0.clone(), path))
     }
 
     /// As `children`, to be awaited.
-    fn children_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Vec<String>>> {
+    fn children_async<'py>(&self, py: Python<'py>, path: Text) -> PyResult<Awaitable<'py, Vec<String>>> {
         awaitable(py, children(self.0.clone(), path))
     }
 
     /// Returns once the server we are connected to has caught up with the leader.
-    #[pyo3(signature = (path="/".to_owned()))]
-    fn sync(&self, py: Python<'_>, path: String) -> PyResult<Nothing> {
+    #[pyo3(signature = (path="/".into()))]
+    fn sync(&self, py: Python<'_>, path: Text) -> PyResult<Nothing> {
         block_on(py, sync(self.0.clone(), path))
     }
 
     /// As `sync`, to be awaited.
-    #[pyo3(signature = (path="/".to_owned()))]
-    fn sync_async<'py>(&self, py: Python<'py>, path: String) -> PyResult<Awaitable<'py, Nothing>> {
+    #[pyo3(signature = (path="/".into()))]
+    fn sync_async<'py>(&self, py: Python<'py>, path: Text) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, sync(self.0.clone(), path))
     }
 }

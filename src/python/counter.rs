@@ -14,6 +14,7 @@ use super::guard::{Guard, grants};
 use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::Text;
 use super::whole::{Whole, whole};
 use crate::error::{Error, Result};
 use crate::recipes;
@@ -92,7 +93,7 @@ impl Coordinator {
     ///     path: Its node; it stays until it is deleted.
     ///     default: What it begins with.
     #[pyo3(signature = (path, default: "int" = 0))]
-    fn counter(&self, py: Python<'_>, path: String, #[pyo3(from_py_with = whole)] default: i64) -> PyResult<Counter> {
+    fn counter(&self, py: Python<'_>, path: Text, #[pyo3(from_py_with = whole)] default: i64) -> PyResult<Counter> {
         let open = |session: &Session, path: &str, default: &i64| recipes::Counter::new(session, path, *default);
         let handle = Handle::new(self.link().clone(), path, default, open).map_err(|error| raise(py, &error))?;
         Ok(Counter(handle))

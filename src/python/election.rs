@@ -17,6 +17,7 @@ use super::held::state_name;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::term::Term;
+use super::text::{self, Text};
 use super::whole::{Whole, plain};
 use crate::error::{Error, Result};
 use crate::recipes::ballot::Strategy;
@@ -121,8 +122,8 @@ impl Election {
     fn new(
         py: Python<'_>,
         coordinator: &Coordinator,
-        path: String,
-        id: Option<String>,
+        path: Text,
+        id: Option<Text>,
         strategy: &str,
         priority: Option<Whole<i64>>,
         score: Option<Py<PyAny>>,
@@ -131,7 +132,8 @@ impl Election {
             let why = Error::config(format!("score={}: give a function that returns a number", score.bind(py).repr()?));
             return Err(raise(py, &why));
         }
-        Self::open(coordinator.link(), path, id, strategy, plain(priority), score).map_err(|error| raise(py, &error))
+        Self::open(coordinator.link(), path.into(), text::plain(id), strategy, plain(priority), score)
+            .map_err(|error| raise(py, &error))
     }
 
     /// The path, as it was given.

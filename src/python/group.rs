@@ -15,10 +15,14 @@ use super::member::{Member, View};
 use super::membership::Membership;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::{self, Text};
 use super::whole::Whole;
 use crate::error::Result;
 use crate::recipes;
 use crate::session::Session;
+
+/// Members that the handle's own text names.
+const SHOWN: usize = 10;
 
 /// A handle on the group at one path; `Coordinator.group` makes them.
 ///
@@ -31,11 +35,11 @@ type Recipe = Handle<recipes::Group, ()>;
 async fn join(
     handle: Recipe,
     data: Option<PyBackedBytes>,
-    id: Option<String>,
+    id: Option<Text>,
     timeout: Option<Duration>,
 ) -> Result<Membership> {
     let (group, left) = handle.recipe_within("group", timeout).await?;
-    let joined = group.join(data.as_deref().unwrap_or_default().to_vec(), id, left).await?;
+    let joined = group.join(data.as_deref().unwrap_or_default().to_vec(), text::plain(id), left).await?;
     Ok(Membership::new(joined))
 }
 
@@ -55,7 +59,7 @@ async fn wait_for(handle: Recipe, count: usize, timeout: Option<Duration>) -> Re
 #[pymethods]
 impl Coordinator {
     /// The group of those who joined at `path`.
-    fn group(&self, py: Python<'_>, path: String) -> PyResult<Group> {
+    fn group(&self, py: Python<'_>, path: Text) -> PyResult<Group> {
         let open = |session: &Session, path: &str, (): &()| recipes::Group::new(session, path);
         Ok(Group(Handle::new(self.link().clone(), path, (), open).map_err(|error| raise(py, &error))?))
     }
@@ -88,7 +92,7 @@ impl Group {
         &self,
         py: Python<'_>,
         data: Option<PyBackedBytes>,
-        id: Option<String>,
+        id: Option<Text>,
         timeout: Option<Seconds>,
     ) -> PyResult<Membership> {
         let timeout = self::timeout(py, timeout)?;
@@ -101,7 +105,7 @@ impl Group {
         &self,
         py: Python<'py>,
         data: Option<PyBackedBytes>,
-        id: Option<String>,
+        id: Option<Text>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Membership>> {
         let timeout = self::timeout(py, timeout)?;
@@ -174,6 +178,14 @@ impl Group {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Group '{}'>", self.0.path())
+        let state = match self.0.existing().and_then(recipes::Group::last) {
+            Some(view) => {
+                let members: Vec<String> = view.members.keys().take(SHOWN).map(|id| format!("'{id}'")).collect();
+                let more = if view.members.len() > SHOWN { ", …" } else { "" };
+                format!("last seen view {} of {}: {}{more}", view.number, view.members.len(), members.join(", "))
+            }
+            None => "not looked at yet".to_owned(),
+        };
+        format!("<Group '{}' {state}>", self.0.path())
     }
 }

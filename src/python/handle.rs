@@ -38,10 +38,11 @@ impl<R, S> Handle<R, S> {
     /// `InvalidPath`.
     pub(super) fn new(
         link: Link,
-        path: String,
+        path: impl Into<String>,
         settings: S,
         open: fn(&Session, &str, &S) -> Result<R>,
     ) -> Result<Self> {
+        let path = path.into();
         link.config().prefix()?.absolute(&path)?;
         Ok(Self(Arc::new(Inner { link, path, settings, open, recipe: OnceCell::new() })))
     }

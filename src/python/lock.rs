@@ -16,6 +16,7 @@ use super::read_write_lock::ReadWriteLock;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::text::{self, Text};
 use super::whole::Whole;
 use crate::error::Result;
 use crate::recipes::{self, Holder, Mode};
@@ -114,7 +115,7 @@ async fn contenders(source: Source) -> Result<Vec<Contender>> {
     Ok(source.recipe().await?.contenders().await?.into_iter().map(Contender::from).collect())
 }
 
-async fn request_release(source: Source, reason: String) -> Result<Vec<Contender>> {
+async fn request_release(source: Source, reason: Text) -> Result<Vec<Contender>> {
     Ok(source.recipe().await?.request_release(&reason).await?.into_iter().map(Contender::from).collect())
 }
 
@@ -133,11 +134,12 @@ impl Coordinator {
     ///     timeout: How long `with` and `acquire` wait: seconds or timedelta; None waits for ever.
     ///     owner: Who we say we are; the coordinator's owner by default.
     #[pyo3(signature = (path, *, timeout=None, owner=None))]
-    fn lock(&self, py: Python<'_>, path: String, timeout: Option<Seconds>, owner: Option<String>) -> PyResult<Lock> {
+    fn lock(&self, py: Python<'_>, path: Text, timeout: Option<Seconds>, owner: Option<Text>) -> PyResult<Lock> {
         let timeout = self::timeout(py, timeout)?;
         let open =
             |session: &Session, path: &str, owner: &Option<String>| recipes::Lock::new(session, path, owner.clone());
-        let handle = Handle::new(self.link().clone(), path, owner, open).map_err(|error| raise(py, &error))?;
+        let handle =
+            Handle::new(self.link().clone(), path, text::plain(owner), open).map_err(|error| raise(py, &error))?;
         Ok(Lock { source: Source::Alone(handle), timeout, pair: None })
     }
 }
@@ -208,14 +210,14 @@ impl Lock {
     ///
     /// Raises:
     ///     NotAuthorized: The holder's ACL forbids it.
-    #[pyo3(signature = (reason=String::new()))]
-    fn request_release(&self, py: Python<'_>, reason: String) -> PyResult<Vec<Contender>> {
+    #[pyo3(signature = (reason=Text::default()))]
+    fn request_release(&self, py: Python<'_>, reason: Text) -> PyResult<Vec<Contender>> {
         block_on(py, request_release(self.source.clone(), reason))
     }
 
     /// As `request_release`, to be awaited.
-    #[pyo3(signature = (reason=String::new()))]
-    fn request_release_async<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Awaitable<'py, Vec<Contender>>> {
+    #[pyo3(signature = (reason=Text::default()))]
+    fn request_release_async<'py>(&self, py: Python<'py>, reason: Text) -> PyResult<Awaitable<'py, Vec<Contender>>> {
         awaitable(py, request_release(self.source.clone(), reason))
     }
 

@@ -59,6 +59,7 @@ mod settings;
 mod stat;
 mod task;
 mod term;
+mod text;
 mod versioned;
 mod whole;
 

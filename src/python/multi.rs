@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 
 use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::coordinator::Coordinator;
@@ -12,6 +13,7 @@ use super::link::Link;
 use super::runtime::block_on;
 use super::settings::Rights;
 use super::stat::Stat;
+use super::text::Text;
 use super::whole::{Whole, plain};
 use crate::config::Access;
 use crate::error::{Error, Result};
@@ -40,10 +42,10 @@ struct Progress {
 
 #[derive(Clone)]
 enum Step {
-    Create(String, Vec<u8>, CreateKind, Option<Access>),
-    Set(String, Vec<u8>, Option<i32>),
-    Delete(String, Option<i32>),
-    Check(String, Option<i32>),
+    Create(Text, Vec<u8>, CreateKind, Option<Access>),
+    Set(Text, Vec<u8>, Option<i32>),
+    Delete(Text, Option<i32>),
+    Check(Text, Option<i32>),
 }
 
 /// What a step came to: the path of a create, the stat of a set.
@@ -178,8 +180,8 @@ impl Batch {
     fn create(
         &self,
         py: Python<'_>,
-        path: String,
-        data: Option<Vec<u8>>,
+        path: Text,
+        data: Option<PyBackedBytes>,
         ephemeral: bool,
         sequence: bool,
         acl: Option<Rights>,
@@ -187,7 +189,7 @@ impl Batch {
         let link = &self.0.link;
         let access = acl.map(|acl| acl.access_in(link.config())).transpose().map_err(|error| raise(py, &error))?;
         let kind = CreateKind { ephemeral, sequence, ..CreateKind::PERSISTENT };
-        let step = || Step::Create(path.clone(), data.unwrap_or_default(), kind, access);
+        let step = || Step::Create(path.clone(), data.as_deref().unwrap_or_default().to_vec(), kind, access);
         self.0.add(&path, step).map_err(|error| raise(py, &error))
     }
 
@@ -198,8 +200,8 @@ impl Batch {
     ///     data: All steps together carry at most 1 MiB.
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, data, version=None))]
-    fn set(&self, py: Python<'_>, path: String, data: Vec<u8>, version: Option<Whole<i32>>) -> PyResult<()> {
-        self.0.add(&path, || Step::Set(path.clone(), data, plain(version))).map_err(|error| raise(py, &error))
+    fn set(&self, py: Python<'_>, path: Text, data: PyBackedBytes, version: Option<Whole<i32>>) -> PyResult<()> {
+        self.0.add(&path, || Step::Set(path.clone(), data.to_vec(), plain(version))).map_err(|error| raise(py, &error))
     }
 
     /// Adds the deletion of a node, which must have no children then.
@@ -208,7 +210,7 @@ impl Batch {
     ///     path: The node.
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, version=None))]
-    fn delete(&self, py: Python<'_>, path: String, version: Option<Whole<i32>>) -> PyResult<()> {
+    fn delete(&self, py: Python<'_>, path: Text, version: Option<Whole<i32>>) -> PyResult<()> {
         self.0.add(&path, || Step::Delete(path.clone(), plain(version))).map_err(|error| raise(py, &error))
     }
 
@@ -218,7 +220,7 @@ impl Batch {
     ///     path: The node.
     ///     version: And has this version.
     #[pyo3(signature = (path, version=None))]
-    fn check(&self, py: Python<'_>, path: String, version: Option<Whole<i32>>) -> PyResult<()> {
+    fn check(&self, py: Python<'_>, path: Text, version: Option<Whole<i32>>) -> PyResult<()> {
         self.0.add(&path, || Step::Check(path.clone(), plain(version))).map_err(|error| raise(py, &error))
     }
 

@@ -14,6 +14,7 @@ use super::held::{Held, state_name};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::text::{self, Text};
 use super::whole::Whole;
 use crate::error::Result;
 use crate::recipes::{self, Holder, Mode};
@@ -61,7 +62,7 @@ async fn contenders(handle: Handle) -> Result<BTreeMap<String, Vec<Contender>>> 
     Ok(lines.into_iter().map(|(path, line)| (path, line.into_iter().map(Contender::from).collect())).collect())
 }
 
-async fn request_release(handle: Handle, reason: String) -> Result<Vec<Contender>> {
+async fn request_release(handle: Handle, reason: Text) -> Result<Vec<Contender>> {
     Ok(handle.recipe().await?.request_release(&reason).await?.into_iter().map(Contender::from).collect())
 }
 
@@ -84,14 +85,15 @@ impl Coordinator {
     fn multi_lock(
         &self,
         py: Python<'_>,
-        paths: Vec<String>,
+        paths: Vec<Text>,
         timeout: Option<Seconds>,
-        owner: Option<String>,
+        owner: Option<Text>,
     ) -> PyResult<MultiLock> {
         let timeout = self::timeout(py, timeout)?;
         let open = |session: &Session, _: &str, (paths, owner): &(Vec<String>, Option<String>)| {
             recipes::MultiLock::new(session, paths, owner.clone())
         };
+        let (paths, owner): (Vec<String>, _) = (paths.into_iter().map(String::from).collect(), text::plain(owner));
         let prefix = self.link().config().prefix();
         let paths = prefix.and_then(|prefix| recipes::multi_lock::distinct(&prefix, &paths));
         let handle = paths.and_then(|paths| Handle::new(self.link().clone(), paths.join(", "), (paths, owner), open));
@@ -162,14 +164,14 @@ impl MultiLock {
     ///
     /// Raises:
     ///     NotAuthorized: A holder's ACL forbids it.
-    #[pyo3(signature = (reason=String::new()))]
-    fn request_release(&self, py: Python<'_>, reason: String) -> PyResult<Vec<Contender>> {
+    #[pyo3(signature = (reason=Text::default()))]
+    fn request_release(&self, py: Python<'_>, reason: Text) -> PyResult<Vec<Contender>> {
         block_on(py, request_release(self.handle.clone(), reason))
     }
 
     /// As `request_release`, to be awaited.
-    #[pyo3(signature = (reason=String::new()))]
-    fn request_release_async<'py>(&self, py: Python<'py>, reason: String) -> PyResult<Awaitable<'py, Vec<Contender>>> {
+    #[pyo3(signature = (reason=Text::default()))]
+    fn request_release_async<'py>(&self, py: Python<'py>, reason: Text) -> PyResult<Awaitable<'py, Vec<Contender>>> {
         awaitable(py, request_release(self.handle.clone(), reason))
     }
 

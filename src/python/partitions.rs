@@ -12,6 +12,7 @@ use super::handle::{Handle, Rebuild};
 use super::partition_member::PartitionMember;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::{self, Text};
 use crate::assign::Strategy;
 use crate::assign::group::{self, Card, Change, Item};
 use crate::error::{Error, Result};
@@ -85,7 +86,7 @@ impl Partitions {
     fn new(
         py: Python<'_>,
         coordinator: &Coordinator,
-        path: String,
+        path: Text,
         items: Option<&str>,
         weights: Option<Vec<u64>>,
         priorities: Option<Vec<i64>>,
@@ -114,7 +115,7 @@ impl Partitions {
     fn _join(
         &self,
         py: Python<'_>,
-        id: Option<String>,
+        id: Option<Text>,
         capacity: f64,
         limit: Option<u64>,
         zone: Option<String>,
@@ -123,7 +124,7 @@ impl Partitions {
         timeout: Option<Seconds>,
     ) -> PyResult<PartitionMember> {
         let (card, timeout) = (card(py, capacity, limit, zone, priority, reserve)?, self::timeout(py, timeout)?);
-        block_on(py, join(self.0.clone(), id, card, timeout)).map(PartitionMember::arrived)
+        block_on(py, join(self.0.clone(), text::plain(id), card, timeout)).map(PartitionMember::arrived)
     }
 
     #[pyo3(signature = (id, capacity, limit, zone, priority, reserve, timeout))]
@@ -131,7 +132,7 @@ impl Partitions {
     fn _join_async<'py>(
         &self,
         py: Python<'py>,
-        id: Option<String>,
+        id: Option<Text>,
         capacity: f64,
         limit: Option<u64>,
         zone: Option<String>,
@@ -140,7 +141,7 @@ impl Partitions {
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, PartitionMember>> {
         let (card, timeout) = (card(py, capacity, limit, zone, priority, reserve)?, self::timeout(py, timeout)?);
-        awaitable_grant(py, join(self.0.clone(), id, card, timeout))
+        awaitable_grant(py, join(self.0.clone(), text::plain(id), card, timeout))
     }
 
     fn _assignment(&self, py: Python<'_>) -> PyResult<Option<String>> {

@@ -14,6 +14,7 @@ use super::queue_item::QueueItem;
 use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::{self, Text};
 use super::whole::{Whole, plain, whole};
 use crate::error::Result;
 use crate::recipes;
@@ -64,17 +65,17 @@ async fn dead_letters(handle: Handle, limit: Option<usize>) -> Result<Vec<DeadLe
     Ok(handle.recipe().await?.dead_letters(limit).await?.into_iter().map(DeadLetter).collect())
 }
 
-async fn retry_dead(handle: Handle, id: Option<String>) -> Result<usize> {
+async fn retry_dead(handle: Handle, id: Option<Text>) -> Result<usize> {
     handle.recipe().await?.retry_dead(id.as_deref()).await
 }
 
-async fn purge_dead(handle: Handle, id: Option<String>) -> Result<usize> {
+async fn purge_dead(handle: Handle, id: Option<Text>) -> Result<usize> {
     handle.recipe().await?.purge_dead(id.as_deref()).await
 }
 
-fn how(py: Python<'_>, priority: i32, delay: Option<Seconds>, dedupe: Option<String>) -> PyResult<Put> {
+fn how(py: Python<'_>, priority: i32, delay: Option<Seconds>, dedupe: Option<Text>) -> PyResult<Put> {
     let delay = delay.map(|delay| delay.duration(py, "delay")).transpose()?.unwrap_or_default();
-    Ok(Put { priority, delay, dedupe })
+    Ok(Put { priority, delay, dedupe: text::plain(dedupe) })
 }
 
 fn lease(py: Python<'_>, lease: Option<Seconds>) -> PyResult<Duration> {
@@ -95,7 +96,7 @@ impl Coordinator {
     fn queue(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         #[pyo3(from_py_with = whole)] max_attempts: u32,
         backoff: Option<Seconds>,
         dedupe_window: Option<Seconds>,
@@ -148,7 +149,7 @@ impl Queue {
         data: PyBackedBytes,
         #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
-        dedupe: Option<String>,
+        dedupe: Option<Text>,
     ) -> PyResult<String> {
         let how = how(py, priority, delay, dedupe)?;
         block_on(py, put(self.0.clone(), data, how))
@@ -162,7 +163,7 @@ impl Queue {
         data: PyBackedBytes,
         #[pyo3(from_py_with = whole)] priority: i32,
         delay: Option<Seconds>,
-        dedupe: Option<String>,
+        dedupe: Option<Text>,
     ) -> PyResult<Awaitable<'py, String>> {
         let how = how(py, priority, delay, dedupe)?;
         awaitable(py, put(self.0.clone(), data, how))
@@ -296,13 +297,13 @@ impl Queue {
     /// Returns:
     ///     How many.
     #[pyo3(signature = (id=None))]
-    fn retry_dead(&self, py: Python<'_>, id: Option<String>) -> PyResult<usize> {
+    fn retry_dead(&self, py: Python<'_>, id: Option<Text>) -> PyResult<usize> {
         block_on(py, retry_dead(self.0.clone(), id))
     }
 
     /// As `retry_dead`, to be awaited.
     #[pyo3(signature = (id=None))]
-    fn retry_dead_async<'py>(&self, py: Python<'py>, id: Option<String>) -> PyResult<Awaitable<'py, usize>> {
+    fn retry_dead_async<'py>(&self, py: Python<'py>, id: Option<Text>) -> PyResult<Awaitable<'py, usize>> {
         awaitable(py, retry_dead(self.0.clone(), id))
     }
 
@@ -314,13 +315,13 @@ impl Queue {
     /// Returns:
     ///     How many.
     #[pyo3(signature = (id=None))]
-    fn purge_dead(&self, py: Python<'_>, id: Option<String>) -> PyResult<usize> {
+    fn purge_dead(&self, py: Python<'_>, id: Option<Text>) -> PyResult<usize> {
         block_on(py, purge_dead(self.0.clone(), id))
     }
 
     /// As `purge_dead`, to be awaited.
     #[pyo3(signature = (id=None))]
-    fn purge_dead_async<'py>(&self, py: Python<'py>, id: Option<String>) -> PyResult<Awaitable<'py, usize>> {
+    fn purge_dead_async<'py>(&self, py: Python<'py>, id: Option<Text>) -> PyResult<Awaitable<'py, usize>> {
         awaitable(py, purge_dead(self.0.clone(), id))
     }
 

@@ -12,6 +12,7 @@ use super::coordinator::Bytes;
 use super::errors::raise;
 use super::runtime::{block_on, core};
 use super::seconds::Seconds;
+use super::text::Text;
 use crate::error::Result;
 use crate::recipes::queue;
 use crate::session::{Grant, GrantState};
@@ -58,7 +59,7 @@ async fn ack(item: queue::Item) -> Result<Nothing> {
     Ok(Nothing)
 }
 
-async fn give_back(item: queue::Item, error: Option<String>, delay: Option<std::time::Duration>) -> Result<Nothing> {
+async fn give_back(item: queue::Item, error: Option<Text>, delay: Option<std::time::Duration>) -> Result<Nothing> {
     item.give_back(error.as_deref(), delay).await?;
     Ok(Nothing)
 }
@@ -207,7 +208,7 @@ impl QueueItem {
     ///     ClaimLost: The lease or the session ended before.
     ///     NotOwner: It was acknowledged or given back before.
     #[pyo3(signature = (error=None, delay=None))]
-    fn give_back(&self, py: Python<'_>, error: Option<String>, delay: Option<Seconds>) -> PyResult<Nothing> {
+    fn give_back(&self, py: Python<'_>, error: Option<Text>, delay: Option<Seconds>) -> PyResult<Nothing> {
         let delay = delay.map(|delay| delay.duration(py, "delay")).transpose()?;
         block_on(py, give_back(self.item.clone(), error, delay))
     }
@@ -217,7 +218,7 @@ impl QueueItem {
     fn give_back_async<'py>(
         &self,
         py: Python<'py>,
-        error: Option<String>,
+        error: Option<Text>,
         delay: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         let delay = delay.map(|delay| delay.duration(py, "delay")).transpose()?;

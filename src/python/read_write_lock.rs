@@ -10,6 +10,7 @@ use super::errors::raise;
 use super::handle::{Handle, Rebuild};
 use super::lock::{Lock, Source};
 use super::seconds::{Seconds, timeout};
+use super::text::{self, Text};
 use crate::recipes;
 use crate::session::Session;
 
@@ -38,15 +39,16 @@ impl Coordinator {
     fn read_write_lock(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         timeout: Option<Seconds>,
-        owner: Option<String>,
+        owner: Option<Text>,
     ) -> PyResult<ReadWriteLock> {
         let timeout = self::timeout(py, timeout)?;
         let open = |session: &Session, path: &str, owner: &Option<String>| {
             recipes::ReadWriteLock::new(session, path, owner.clone())
         };
-        let handle = Handle::new(self.link().clone(), path, owner, open).map_err(|error| raise(py, &error))?;
+        let handle =
+            Handle::new(self.link().clone(), path, text::plain(owner), open).map_err(|error| raise(py, &error))?;
         Ok(ReadWriteLock { handle, timeout })
     }
 }

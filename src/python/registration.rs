@@ -8,6 +8,7 @@ use super::awaitable::{Awaitable, Nothing, awaitable};
 use super::errors::raise;
 use super::instance::json;
 use super::runtime::{block_on, core};
+use super::text::{self, Text};
 use super::whole::{Whole, plain};
 use crate::error::Result;
 use crate::recipes::{self, Amendment, Offer};
@@ -52,14 +53,14 @@ impl Drop for Registration {
 
 fn amendment(
     py: Python<'_>,
-    address: Option<String>,
+    address: Option<Text>,
     weight: Option<Whole<u32>>,
-    zone: Option<String>,
+    zone: Option<Text>,
     metadata: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Amendment> {
     let weight = plain(weight);
     let metadata = metadata.map(|value| json(py, &value)).transpose()?;
-    Ok(Amendment { address, weight, zone, metadata })
+    Ok(Amendment { address: text::plain(address), weight, zone: text::plain(zone), metadata })
 }
 
 #[pymethods]
@@ -95,9 +96,9 @@ impl Registration {
     fn update(
         &self,
         py: Python<'_>,
-        address: Option<String>,
+        address: Option<Text>,
         weight: Option<Whole<u32>>,
-        zone: Option<String>,
+        zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Nothing> {
         block_on(py, update(self.registration.clone(), amendment(py, address, weight, zone, metadata)?))
@@ -108,9 +109,9 @@ impl Registration {
     fn update_async<'py>(
         &self,
         py: Python<'py>,
-        address: Option<String>,
+        address: Option<Text>,
         weight: Option<Whole<u32>>,
-        zone: Option<String>,
+        zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, update(self.registration.clone(), amendment(py, address, weight, zone, metadata)?))

@@ -15,6 +15,7 @@ use super::instance::{Instance, json};
 use super::registration::Registration;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
+use super::text::{self, Text};
 use super::whole::whole;
 use crate::error::Result;
 use crate::recipes::{self, Offer, Pick};
@@ -30,29 +31,29 @@ type Recipe = Handle<recipes::Registry, ()>;
 
 async fn register(
     handle: Recipe,
-    service: String,
+    service: Text,
     offer: Offer,
-    id: Option<String>,
+    id: Option<Text>,
     timeout: Option<Duration>,
 ) -> Result<Registration> {
     let (registry, left) = handle.recipe_within("registry", timeout).await?;
-    let registration = registry.register(&service, offer, id, left).await?;
+    let registration = registry.register(&service, offer, text::plain(id), left).await?;
     Ok(Registration::new(registration))
 }
 
 async fn discover(
     handle: Recipe,
-    service: String,
+    service: Text,
     pick: String,
-    zone: Option<String>,
-    key: Option<String>,
+    zone: Option<Text>,
+    key: Option<Text>,
 ) -> Result<Instance> {
     let registry = handle.recipe().await?;
     let how = Pick::parse(&pick, key.as_deref().unwrap_or(registry.owner()))?;
     registry.discover(&service, how, zone.as_deref()).await.map(Instance)
 }
 
-async fn instances(handle: Recipe, service: String) -> Result<Vec<Instance>> {
+async fn instances(handle: Recipe, service: Text) -> Result<Vec<Instance>> {
     Ok(listed(&handle.recipe().await?.instances(&service).await?))
 }
 
@@ -67,7 +68,7 @@ fn listed(found: &Arc<Vec<recipes::Instance>>) -> Vec<Instance> {
 #[pymethods]
 impl Coordinator {
     /// The naming service at `path`.
-    fn registry(&self, py: Python<'_>, path: String) -> PyResult<Registry> {
+    fn registry(&self, py: Python<'_>, path: Text) -> PyResult<Registry> {
         let open = |session: &Session, path: &str, (): &()| recipes::Registry::new(session, path);
         Ok(Registry(Handle::new(self.link().clone(), path, (), open).map_err(|error| raise(py, &error))?))
     }
@@ -104,12 +105,12 @@ impl Registry {
     fn register(
         &self,
         py: Python<'_>,
-        service: String,
-        address: String,
+        service: Text,
+        address: Text,
         #[pyo3(from_py_with = whole)] weight: u32,
-        zone: Option<String>,
+        zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
-        id: Option<String>,
+        id: Option<Text>,
         timeout: Option<Seconds>,
     ) -> PyResult<Registration> {
         let offer = offer(py, address, weight, zone, metadata)?;
@@ -123,12 +124,12 @@ impl Registry {
     fn register_async<'py>(
         &self,
         py: Python<'py>,
-        service: String,
-        address: String,
+        service: Text,
+        address: Text,
         #[pyo3(from_py_with = whole)] weight: u32,
-        zone: Option<String>,
+        zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
-        id: Option<String>,
+        id: Option<Text>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Registration>> {
         let offer = offer(py, address, weight, zone, metadata)?;
@@ -153,10 +154,10 @@ impl Registry {
     fn discover(
         &self,
         py: Python<'_>,
-        service: String,
+        service: Text,
         pick: String,
-        zone: Option<String>,
-        key: Option<String>,
+        zone: Option<Text>,
+        key: Option<Text>,
     ) -> PyResult<Instance> {
         block_on(py, discover(self.0.clone(), service, pick, zone, key))
     }
@@ -166,10 +167,10 @@ impl Registry {
     fn discover_async<'py>(
         &self,
         py: Python<'py>,
-        service: String,
+        service: Text,
         pick: String,
-        zone: Option<String>,
-        key: Option<String>,
+        zone: Option<Text>,
+        key: Option<Text>,
     ) -> PyResult<Awaitable<'py, Instance>> {
         awaitable(py, discover(self.0.clone(), service, pick, zone, key))
     }
@@ -178,12 +179,12 @@ impl Registry {
     ///
     /// Raises:
     ///     ConnectionLost: Nothing is known of the service yet, and no server answered for a session timeout.
-    fn instances(&self, py: Python<'_>, service: String) -> PyResult<Vec<Instance>> {
+    fn instances(&self, py: Python<'_>, service: Text) -> PyResult<Vec<Instance>> {
         block_on(py, instances(self.0.clone(), service))
     }
 
     /// As `instances`, to be awaited.
-    fn instances_async<'py>(&self, py: Python<'py>, service: String) -> PyResult<Awaitable<'py, Vec<Instance>>> {
+    fn instances_async<'py>(&self, py: Python<'py>, service: Text) -> PyResult<Awaitable<'py, Vec<Instance>>> {
         awaitable(py, instances(self.0.clone(), service))
     }
 
@@ -201,7 +202,7 @@ impl Registry {
     ///
     /// Changes that follow each other closely may be told as one. It ends with the coordinator: keep that,
     /// this handle, or something held through either.
-    fn on_change(&self, py: Python<'_>, service: String, callback: Py<PyAny>) -> PyResult<()> {
+    fn on_change(&self, py: Python<'_>, service: Text, callback: Py<PyAny>) -> PyResult<()> {
         let mut changes = block_on(py, async { self.0.recipe().await?.changes(&service) })?;
         callbacks::run(py, callback, |callback| async move {
             while let Ok(found) = changes.next().await {
@@ -216,17 +217,26 @@ impl Registry {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Registry '{}'>", self.0.path())
+        let known = self.0.existing().map(recipes::Registry::last).unwrap_or_default();
+        let seen = |(service, count): (&String, &Option<usize>)| {
+            count.map_or(format!("'{service}': not read yet"), |count| format!("'{service}': {count}"))
+        };
+        let state = if known.is_empty() {
+            "no service asked for yet".to_owned()
+        } else {
+            format!("last seen instances: {}", known.iter().map(seen).collect::<Vec<_>>().join(", "))
+        };
+        format!("<Registry '{}' {state}>", self.0.path())
     }
 }
 
 fn offer(
     py: Python<'_>,
-    address: String,
+    address: Text,
     weight: u32,
-    zone: Option<String>,
+    zone: Option<Text>,
     metadata: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Offer> {
     let metadata = metadata.map(|value| json(py, &value)).transpose()?.unwrap_or_default();
-    Ok(Offer { address, weight, zone, metadata })
+    Ok(Offer { address: address.into(), weight, zone: text::plain(zone), metadata })
 }

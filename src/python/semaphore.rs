@@ -14,6 +14,7 @@ use super::permits::{PermitHolder, Permits};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
+use super::text::{self, Text};
 use super::whole::{Whole, whole};
 use crate::error::Result;
 use crate::recipes::{self, Holder};
@@ -79,18 +80,18 @@ impl Coordinator {
     fn semaphore(
         &self,
         py: Python<'_>,
-        path: String,
+        path: Text,
         #[pyo3(from_py_with = whole)] permits: i64,
         timeout: Option<Seconds>,
-        owner: Option<String>,
+        owner: Option<Text>,
     ) -> PyResult<Semaphore> {
         let timeout = self::timeout(py, timeout)?;
         let open = |session: &Session, path: &str, (permits, owner): &(i64, Option<String>)| {
             recipes::Semaphore::new(session, path, *permits, owner.clone())
         };
         recipes::semaphore::checked(&path, permits).map_err(|error| raise(py, &error))?;
-        let handle =
-            Handle::new(self.link().clone(), path, (permits, owner), open).map_err(|error| raise(py, &error))?;
+        let handle = Handle::new(self.link().clone(), path, (permits, text::plain(owner)), open)
+            .map_err(|error| raise(py, &error))?;
         Ok(Semaphore { handle, timeout })
     }
 }

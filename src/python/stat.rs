@@ -64,6 +64,24 @@ impl From<crate::session::Stat> for Stat {
     }
 }
 
+impl From<&Stat> for crate::session::Stat {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            czxid: stat.czxid,
+            mzxid: stat.mzxid,
+            pzxid: stat.pzxid,
+            ctime: stat.ctime,
+            mtime: stat.mtime,
+            version: stat.version,
+            cversion: stat.cversion,
+            aversion: stat.aversion,
+            ephemeral_owner: stat.ephemeral_owner,
+            data_length: stat.data_length,
+            num_children: stat.num_children,
+        }
+    }
+}
+
 #[pymethods]
 impl Stat {
     fn __repr__(&self) -> String {

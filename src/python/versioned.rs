@@ -11,6 +11,7 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::guard::{Guard, grants};
 use super::runtime::block_on;
+use super::text::Text;
 use super::whole::{Whole, plain};
 use crate::error::{Error, Result};
 use crate::recipes::versioned as recipe;
@@ -31,7 +32,7 @@ async fn current(handle: Handle) -> Result<Option<Version>> {
     Ok(handle.recipe().await?.current().await?.map(Version))
 }
 
-async fn set(handle: Handle, value: String, expect: Option<u64>, guard: Vec<Arc<Grant>>) -> Result<u64> {
+async fn set(handle: Handle, value: Text, expect: Option<u64>, guard: Vec<Arc<Grant>>) -> Result<u64> {
     let guards: Vec<&Grant> = guard.iter().map(Arc::as_ref).collect();
     handle.recipe().await?.set(&value, expect, &guards).await
 }
@@ -52,7 +53,7 @@ async fn history(handle: Handle) -> Result<Vec<Version>> {
 #[pymethods]
 impl Coordinator {
     /// JSON text in versions at `path`; `config` puts a schema on it.
-    fn _versioned(&self, py: Python<'_>, path: String, keep: Whole<u64>) -> PyResult<Versioned> {
+    fn _versioned(&self, py: Python<'_>, path: Text, keep: Whole<u64>) -> PyResult<Versioned> {
         let keep = keep.0;
         let open = |session: &Session, path: &str, keep: &u64| recipe::Versioned::new(session, path, *keep);
         let handle = Handle::new(self.link().clone(), path, keep, open).map_err(|error| raise(py, &error))?;
@@ -80,13 +81,7 @@ impl Versioned {
 
     /// Writes JSON text as the next version and returns its number; at `expect` only, where that is given.
     #[pyo3(signature = (value, expect=None, *, guard=None))]
-    fn set(
-        &self,
-        py: Python<'_>,
-        value: String,
-        expect: Option<Whole<u64>>,
-        guard: Option<Guard<'_>>,
-    ) -> PyResult<u64> {
+    fn set(&self, py: Python<'_>, value: Text, expect: Option<Whole<u64>>, guard: Option<Guard<'_>>) -> PyResult<u64> {
         block_on(py, set(self.handle.clone(), value, plain(expect), grants(guard.as_ref())))
     }
 
@@ -95,7 +90,7 @@ impl Versioned {
     fn set_async<'py>(
         &self,
         py: Python<'py>,
-        value: String,
+        value: Text,
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
@@ -176,6 +171,20 @@ impl Versioned {
     /// Ends the callbacks, and takes their watches off the server.
     fn close(&self) {
         self.closed.send_replace(true);
+    }
+
+    /// The newest version that this handle saw, in words, without asking the server.
+    #[getter]
+    fn last(&self) -> String {
+        match self.handle.existing().and_then(recipe::Versioned::last) {
+            Some(Some((number, by))) => format!("last seen version {number} by '{by}'"),
+            Some(None) => "last seen without a version".to_owned(),
+            None => "not read yet".to_owned(),
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Versioned '{}' {}>", self.handle.path(), self.last())
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use zookeeper_client as zk;
 
+use super::noticed::Noticed;
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::path::parent;
@@ -27,6 +28,8 @@ const CLOSED_BY: &str = "barrier closed by ";
 #[derive(Clone, Debug)]
 pub struct Barrier {
     place: Place,
+    /// Who had closed it at our last look; `None` where it was open.
+    seen: Noticed<Option<String>>,
 }
 
 impl Barrier {
@@ -35,7 +38,13 @@ impl Barrier {
     /// # Errors
     /// `InvalidPath`; the root is none either.
     pub fn new(session: &Session, path: &str) -> Result<Self> {
-        Ok(Self { place: Place::new(session, "barrier", path)? })
+        Ok(Self { place: Place::new(session, "barrier", path)?, seen: Noticed::default() })
+    }
+
+    /// Who had closed it when this handle last looked, `Some(None)` where it was open; without asking the network.
+    #[must_use]
+    pub fn last(&self) -> Option<Option<String>> {
+        self.seen.last()
     }
 
     /// Closes it. True where it was open; closing a closed barrier changes nothing.
@@ -55,7 +64,10 @@ impl Barrier {
             let options = zk::CreateMode::Persistent.with_acls(incarnation.acls());
             let create = client.create(path, data.as_bytes(), &options);
             match incarnation.request("close", path, create).await {
-                Ok(_) => return Ok(true),
+                Ok(_) => {
+                    self.seen.note(Some(session.config().owner.clone()));
+                    return Ok(true);
+                }
                 // After a lost reply it may be ours: closed it is.
                 Err(Error::NodeExists(_)) => {
                     self.closed().await?;
@@ -85,7 +97,10 @@ impl Barrier {
             let incarnation = session.live().await?;
             let client = incarnation.client()?;
             match incarnation.request("open", path, client.delete(path, None)).await {
-                Ok(()) | Err(Error::NoNode(_)) => return Ok(true),
+                Ok(()) | Err(Error::NoNode(_)) => {
+                    self.seen.note(None);
+                    return Ok(true);
+                }
                 Err(error) => {
                     wait_out(&incarnation, error).await?;
                     session.sync(&self.place.name).await?;
@@ -135,13 +150,18 @@ impl Barrier {
             // Reading the data, not its existence: on a node that is gone this leaves no watch behind.
             match incarnation.request("watch", path, client.get_and_watch_data(path)).await {
                 Ok((data, _, watcher)) => {
-                    *seen = Some(self.closer(&data)?);
+                    let owner = self.closer(&data)?;
+                    self.seen.note(Some(owner.clone()));
+                    *seen = Some(owner);
                     tokio::select! {
                         _ = watcher.changed() => {}
                         _ = incarnation.ended() => {}
                     }
                 }
-                Err(Error::NoNode(_)) => return Ok(()),
+                Err(Error::NoNode(_)) => {
+                    self.seen.note(None);
+                    return Ok(());
+                }
                 Err(error) => drop(wait_out(&incarnation, error).await?),
             }
         }
@@ -149,11 +169,13 @@ impl Barrier {
 
     /// Who closed it, and the node's stat; `None` where it is open.
     async fn closed(&self) -> Result<Option<(String, zk::Stat)>> {
-        match self.place.session.get(&self.place.name).await {
-            Ok((data, stat)) => Ok(Some((self.closer(&data)?, stat))),
-            Err(Error::NoNode(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = match self.place.session.get(&self.place.name).await {
+            Ok((data, stat)) => Some((self.closer(&data)?, stat)),
+            Err(Error::NoNode(_)) => None,
+            Err(error) => return Err(error),
+        };
+        self.seen.note(found.as_ref().map(|(owner, _)| owner.clone()));
+        Ok(found)
     }
 
     /// Who closed it, as our node's data says.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::membership::{Membership, Presence};
+use super::noticed::Noticed;
 use super::place::Place;
 use super::roster::{self, Detail, Roster, Seen};
 use crate::error::{Error, Result};
@@ -28,7 +29,11 @@ const SHOWN: usize = 10;
 
 /// A handle on the group at one path. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Group(Place);
+pub struct Group {
+    place: Place,
+    /// Who was there at our last look.
+    seen: Noticed<View>,
+}
 
 /// A member, as everybody sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +72,7 @@ pub struct Joined {
 pub struct Views {
     seen: watch::Receiver<Seen>,
     last: Option<View>,
+    noticed: Noticed<View>,
 }
 
 impl Group {
@@ -75,13 +81,19 @@ impl Group {
     /// # Errors
     /// `InvalidPath`.
     pub fn new(session: &Session, path: &str) -> Result<Self> {
-        Ok(Self(Place::new(session, "group", path)?))
+        Ok(Self { place: Place::new(session, "group", path)?, seen: Noticed::default() })
     }
 
     /// The path as the user wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.place.name
+    }
+
+    /// Who was there when this handle last looked, without asking the network.
+    #[must_use]
+    pub fn last(&self) -> Option<View> {
+        self.seen.last()
     }
 
     /// Joins the group as `id`, a fresh one where none is given, and returns once a server says so.
@@ -97,9 +109,9 @@ impl Group {
     /// `NodeExists` where somebody else has the id; `AcquireTimeout` where no server answered in time;
     /// `PayloadTooLarge`, `InvalidPath`, `Closed`, `AuthFailed`, `NotAuthorized`.
     pub async fn join(&self, data: Vec<u8>, id: Option<String>, timeout: Option<Duration>) -> Result<Joined> {
-        let Place { session, name, path } = &self.0;
+        let Place { session, name, path } = &self.place;
         let id = id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        self.0.component("member id", &id)?;
+        self.place.component("member id", &id)?;
         let title = format!("member '{id}' of group '{name}'");
         let membership = Membership::begin(session, path, &id, title, data, timeout).await?;
         Ok(Joined { id, group: name.clone(), membership })
@@ -110,7 +122,8 @@ impl Group {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away for a session timeout.
     pub async fn members(&self) -> Result<Vec<Member>> {
-        let roster = roster::read(&self.0.session, &self.0.path, Detail::Data).await?;
+        let roster = roster::read(&self.place.session, &self.place.path, Detail::Data).await?;
+        self.seen.note(View::of(&roster));
         let member = |(id, node): (String, roster::Node)| Member {
             id,
             data: node.data.to_vec(),
@@ -126,13 +139,16 @@ impl Group {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away for a session timeout.
     pub async fn view(&self) -> Result<View> {
-        Ok(View::of(&roster::read(&self.0.session, &self.0.path, Detail::Members).await?))
+        let view = View::of(&roster::read(&self.place.session, &self.place.path, Detail::Members).await?);
+        self.seen.note(view.clone());
+        Ok(view)
     }
 
     /// The view now and every change from now on.
     #[must_use]
     pub fn views(&self) -> Views {
-        Views { seen: roster::follow(&self.0.session, &self.0.path, Detail::Members), last: None }
+        let seen = roster::follow(&self.place.session, &self.place.path, Detail::Members);
+        Views { seen, last: None, noticed: self.seen.clone() }
     }
 
     /// Waits until the group has `count` members or more.
@@ -201,6 +217,7 @@ impl Views {
                 let news =
                     self.last.as_ref().is_none_or(|last| last.members != view.members && view.number > last.number);
                 if news {
+                    self.noticed.note(view.clone());
                     self.last = Some(view.clone());
                     return Ok(view);
                 }

@@ -20,6 +20,7 @@ mod holds;
 pub mod lock;
 pub(crate) mod membership;
 pub mod multi_lock;
+mod noticed;
 pub mod pick;
 pub(crate) mod place;
 pub mod queue;

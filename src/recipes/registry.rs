@@ -9,7 +9,7 @@
 //! costs no request once the service was asked for, lags behind by a notification's way, and goes on with what was
 //! last known while no server can be reached. Only when it has nothing to offer it asks a server, before it says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -227,6 +227,16 @@ impl Registry {
         }
         services.sort_unstable();
         Ok(services)
+    }
+
+    /// The services that were asked for here, each with how many instances it had at the last look.
+    #[must_use]
+    pub fn last(&self) -> BTreeMap<String, Option<usize>> {
+        let count = |known: &Known| match &*known.seen.borrow() {
+            Ok(Some(roster)) => Some(read(roster).len()),
+            _ => None,
+        };
+        self.known().iter().map(|(service, known)| (service.clone(), count(known))).collect()
     }
 
     fn directory(&self, service: &str) -> Result<String> {

@@ -53,7 +53,7 @@ def test_versions_values_and_history(zk, connect_string):
     assert (newest.value, newest.version, newest.restored) == (FULL, 3, 1)
     assert abs(dt.datetime.now(dt.timezone.utc) - newest.at) < dt.timedelta(minutes=1)
     assert repr(newest).startswith(f"<ConfigVersion 3 of 'app' by '{zk.owner}' at 20")
-    assert repr(config) == "<Config 'app' schema=App>"
+    assert repr(config) == f"<Config 'app' schema=App last seen version 3 by '{zk.owner}'>"
     with pytest.raises(exceptions.NoNode, match="version 7 is not kept; there are 1 to 3"):
         config.rollback(7)
     assert connect_string in zk.connect_string

@@ -373,7 +373,7 @@ def test_handles_travel_and_memberships_do_not(zk):
     assert copied.members() == group.members()
     with pytest.raises(TypeError, match="'a' in 'g'"):
         pickle.dumps(me)
-    assert repr(group) == "<Group 'g'>"
+    assert repr(group) == f"<Group 'g' last seen view {me.incarnation} of 1: 'a'>"
     assert repr(me) == f"<Membership 'a' in 'g' JOINED incarnation={me.incarnation}>"
     assert f"number={group.view().number}" in repr(group.view())
     assert "data=<0 bytes>" in repr(group.members()[0])

@@ -223,3 +223,19 @@ def test_a_batch_makes_a_namespace_that_was_never_used_and_no_other_parent(coord
     with pytest.raises(exceptions.NoNode, match="step 0"):
         batch.commit()
     assert other.exists("missing") is None
+
+
+def test_data_that_is_no_bytes_is_a_type_error_as_elsewhere(zk):
+    zk.create("here")
+    with zk.multi() as batch:
+        for wrong in ([1, 2, 3], "text", 5):
+            for call in (
+                lambda wrong=wrong: zk.create("a", wrong),
+                lambda wrong=wrong: batch.create("a", wrong),
+                lambda wrong=wrong: batch.set("here", wrong),
+            ):
+                with pytest.raises(TypeError, match="data"):
+                    call()
+        assert len(batch) == 0
+        batch.set("here", bytearray(b"data"))
+    assert zk.get("here")[0] == b"data"

@@ -8,7 +8,7 @@ import pytest
 
 import sparkeeper
 from program import Program
-from sparkeeper import exceptions
+from sparkeeper import CacheEvent, exceptions
 from sparkeeper.local.ports import HOST, free_ports
 
 _USER = """
@@ -164,6 +164,10 @@ _VALUES = (
     sparkeeper.QueueDepth(3, 2, 1),
     sparkeeper.DeadLetter("item", b"\x00data", 3, "ValueError", -4, 5),
     sparkeeper.PermitHolder("me", 2, 3, 4, 5),
+    *(
+        CacheEvent(kind, "a/b", 2**40, b"\x00data", sparkeeper.Stat(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+        for kind in ("CREATED", "CHANGED", "DELETED")
+    ),
 )
 
 
@@ -179,6 +183,23 @@ def test_values_travel_whole(value):
 
 def _fields(value):
     return [name for name in dir(value) if not name.startswith("_")]
+
+
+def test_what_a_cache_tells_travels(zk):
+    zk.create("tree/a", b"\x00data")
+    with zk.cache("tree") as cache:
+        cache.wait_ready(10)
+        snapshot, events = cache.snapshot(), cache.events(timeout=10)
+        zk.create("tree/b", b"new")
+        event = next(events)
+    for again in (pickle.loads(pickle.dumps(snapshot)), copy.deepcopy(snapshot)):
+        assert repr(again) == repr(snapshot)
+        assert again.zxid == snapshot.zxid
+        assert {path: again[path] for path in again} == {path: snapshot[path] for path in snapshot}
+        assert again.children() == ["a"]
+    assert pickle.loads(pickle.dumps(event)) == event
+    with pytest.raises(exceptions.ConfigError, match="kind='GONE'"):
+        type(event)("GONE", "a", 1, b"", event.stat)
 
 
 def test_what_a_coordinator_tells_travels(zk):

@@ -296,7 +296,7 @@ def test_handles_travel_and_registrations_do_not(zk):
     assert pickle.loads(pickle.dumps(registry)).discover("s") == registry.discover("s")
     with pytest.raises(TypeError, match="'a' of 's'"):
         pickle.dumps(handle)
-    assert repr(registry) == "<Registry 'r'>"
+    assert repr(registry) == "<Registry 'r' last seen instances: 's': 1>"
     assert repr(handle) == "<Registration 'a' of 's' JOINED address='here' weight=1 zone='z'>"
     assert "id='a', address='here', weight=1, zone='z'" in repr(registry.discover("s"))
 

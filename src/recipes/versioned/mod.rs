@@ -17,6 +17,7 @@ pub use self::changes::Changes;
 pub use self::entry::Version;
 
 use self::entry::{Entry, name, number};
+use super::noticed::Noticed;
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::path::{child, parent};
@@ -33,6 +34,8 @@ const OVERHEAD: usize = 4096;
 pub struct Versioned {
     place: Place,
     keep: u64,
+    /// The newest version at our last look, and who wrote it; `None` where there was none.
+    seen: Noticed<Option<(u64, String)>>,
 }
 
 impl Versioned {
@@ -44,13 +47,19 @@ impl Versioned {
         if keep == 0 {
             return Err(Error::config(format!("config '{path}': keep=0: at least the newest version is kept; give 1")));
         }
-        Ok(Self { place: Place::new(session, "config", path)?, keep })
+        Ok(Self { place: Place::new(session, "config", path)?, keep, seen: Noticed::default() })
     }
 
     /// The path as the user wrote it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.place.name
+    }
+
+    /// The number of the newest version when this handle last looked, and who wrote it, without asking the network.
+    #[must_use]
+    pub fn last(&self) -> Option<Option<(u64, String)>> {
+        self.seen.last()
     }
 
     /// The newest version; `None` where none was written.
@@ -119,7 +128,7 @@ impl Versioned {
     }
 
     async fn write(&self, value: &str, restored: Option<u64>, expect: Option<u64>, guards: &[&Grant]) -> Result<u64> {
-        let Self { place: Place { session, name: head, .. }, keep } = self;
+        let Self { place: Place { session, name: head, .. }, keep, seen } = self;
         let op = Uuid::new_v4().simple().to_string();
         let by = &session.config().owner;
         let (mut last_kept, mut tidy) = (0, false);
@@ -148,6 +157,7 @@ impl Versioned {
             }
             match session.multi(&writes, guards).await {
                 Ok(_) => {
+                    seen.note(Some((next, by.clone())));
                     if tidy || children > *keep {
                         self.tidy(oldest).await;
                     }
@@ -178,11 +188,13 @@ impl Versioned {
     }
 
     async fn head(&self) -> Result<Option<(Version, Stat)>> {
-        match self.place.session.get(self.name()).await {
-            Ok((data, stat)) => Ok(Some((Version::parse(self.name(), &data, &stat)?, stat))),
-            Err(Error::NoNode(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = match self.place.session.get(self.name()).await {
+            Ok((data, stat)) => Some((Version::parse(self.name(), &data, &stat)?, stat)),
+            Err(Error::NoNode(_)) => None,
+            Err(error) => return Err(error),
+        };
+        self.seen.note(found.as_ref().map(|(version, _)| (version.number, version.by.clone())));
+        Ok(found)
     }
 
     async fn kept(&self, version: u64) -> Result<Option<Version>> {

@@ -16,6 +16,8 @@ mod ballot;
 mod cache;
 #[path = "properties/counter.rs"]
 mod counter;
+#[path = "properties/desk.rs"]
+mod desk;
 #[path = "properties/permits.rs"]
 mod permits;
 #[path = "properties/pick.rs"]

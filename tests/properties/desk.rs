@@ -107,7 +107,9 @@ impl World {
             })
             .collect();
         self.todo[member].extend(actions);
-        free.into_iter().for_each(|item| self.freed(item));
+        for item in free {
+            self.freed(item);
+        }
         true
     }
 
@@ -125,7 +127,9 @@ impl World {
             Step::Assign(seed) => {
                 let owner = |item: u8| usize::try_from((seed >> (2 * item)) % 4).ok().filter(|to| *to < MEMBERS);
                 self.owners = (0..ITEMS).filter_map(|item| Some((item, owner(item)?))).collect();
-                (0..MEMBERS).for_each(|member| self.tell(member));
+                for member in 0..MEMBERS {
+                    self.tell(member);
+                }
             }
             Step::Work(member) => drop(self.work(member)),
             Step::Take(member) => {

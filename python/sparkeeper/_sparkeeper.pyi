@@ -11,6 +11,45 @@ from typing import Any, final
 from _typeshed import Incomplete
 
 @final
+class AssignmentProblem:
+    """
+    Everything that an assignment depends on, as numbers by position.
+    """
+    def __new__(
+        cls,
+        /,
+        strategy: str,
+        members: tuple[Any, Sequence[float], Sequence[int | None], Sequence[int | None], Sequence[int]],
+        names: Any,
+        *,
+        weights: Sequence[int] | Incomplete | None = None,
+        current: Sequence[int | None] | Incomplete | None = None,
+        eligible: tuple[Sequence[Sequence[int]], Sequence[int | None]] | None = None,
+        zones: Sequence[int | None] | None = None,
+        priorities: Sequence[int] | None = None,
+    ) -> AssignmentProblem: ...
+    def solve(self, /, arrow: bool) -> tuple[Incomplete | list[int], Certificate]:
+        """
+        Choose an owner for every item.
+
+        Args:
+            arrow: Give the owners as an Arrow array of uint32, which needs PyArrow, instead of a list.
+
+        Returns:
+            The position of each item's member, and the certificate.
+
+        Raises:
+            ConfigError: The problem contradicts itself or cannot be met; the text names the positions.
+        """
+    def verify(self, /, certificate: Certificate, owners: Sequence[int | None] | Incomplete) -> None:
+        """
+        Work the certificate of these owners out again, and compare.
+
+        Raises:
+            ConfigError: The certificate does not belong to these owners; the text names what differs.
+        """
+
+@final
 class Attempt:
     """
     One attempt to write.
@@ -199,7 +238,7 @@ class Batch:
         self,
         /,
         path: str,
-        data: Sequence[int] | None = None,
+        data: bytes | bytearray | None = None,
         ephemeral: bool = False,
         sequence: bool = False,
         *,
@@ -233,7 +272,7 @@ class Batch:
         """
         What `commit` returned; None until the batch has landed.
         """
-    def set(self, /, path: str, data: Sequence[int], version: int | None = None) -> None:
+    def set(self, /, path: str, data: bytes | bytearray, version: int | None = None) -> None:
         """
         Adds the write of a node's data.
 
@@ -353,7 +392,9 @@ class CacheEvent:
     A change of a cache.
     """
     def __eq__(self, value: object, /) -> bool: ...
+    def __getnewargs__(self, /) -> tuple[str, str, int, bytes, Stat]: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __new__(cls, /, kind: str, path: str, zxid: int, data: Sequence[int], stat: Stat) -> CacheEvent: ...
     def __repr__(self, /) -> str: ...
     @property
     def data(self, /) -> bytes:
@@ -409,8 +450,10 @@ class CacheSnapshot:
     """
     def __contains__(self, path: str, /) -> bool: ...
     def __getitem__(self, path: str, /) -> tuple[bytes, Stat]: ...
+    def __getnewargs__(self, /) -> tuple[str, int, dict[str, tuple[bytes, Stat]]]: ...
     def __iter__(self, /) -> Any: ...
     def __len__(self, /) -> int: ...
+    def __new__(cls, /, path: str, zxid: int, nodes: dict[str, tuple[Sequence[int], Stat]]) -> CacheSnapshot: ...
     def __repr__(self, /) -> str: ...
     def children(self, /, path: str = "") -> list[str]:
         """
@@ -484,7 +527,7 @@ class Certificate:
     @property
     def digest(self, /) -> str:
         """
-        SHA-256, in hex, of the number of partitions and the weights: which input this speaks about.
+        SHA-256, in hex, of the whole input: which one this speaks about.
         """
     @classmethod
     def from_json(cls, /, text: str) -> Certificate:
@@ -502,17 +545,17 @@ class Certificate:
     @property
     def loads(self, /) -> list[int]:
         """
-        The weight in every partition, by its number.
+        What each member owns, by its position: partitions, or their weight where they have weights.
         """
     @property
-    def lower_bound(self, /) -> int:
+    def lower_bound(self, /) -> int | float:
         """
-        The load that no assignment of this input can stay under.
+        How full the fullest member must be at least, whatever the assignment.
         """
     @property
-    def max_load(self, /) -> int:
+    def max_load(self, /) -> int | float:
         """
-        The heaviest of the loads.
+        How full the fullest member is: load over capacity, an int where every capacity is 1.0.
         """
     @property
     def moves(self, /) -> int:
@@ -522,7 +565,12 @@ class Certificate:
     @property
     def moves_lower_bound(self, /) -> int:
         """
-        The fewest moves that any assignment of this input would need.
+        The fewest moves that any assignment at least as even would need.
+        """
+    @property
+    def out_of_zone(self, /) -> int:
+        """
+        Partitions outside the zone that they asked for.
         """
     @property
     def strategy(self, /) -> str:
@@ -593,6 +641,122 @@ class Chain:
     def since(self, /, head: str, version: int) -> list[str]:
         """
         The manifests after `version` up to manifest `head`, oldest first, as JSON text.
+        """
+
+@final
+class Claim:
+    """
+    A claim on one partition: it is ours, and nobody else's, while this stands.
+
+    Its state comes from the lease clock: it needs no network and is never late.
+    """
+    def __aenter__(self, /) -> Awaitable[Claim]: ...
+    def __aexit__(
+        self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None
+    ) -> Awaitable[None]: ...
+    def __enter__(self, /) -> Claim: ...
+    def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
+    def __reduce__(self, /) -> str: ...
+    def __repr__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    def check(self, /) -> None:
+        """
+        Returns if the partition is provably ours now.
+
+        Raises:
+            ClaimLost: It is not, and this claim will not be again.
+        """
+    def checkpoint(self, /, state: Any) -> None:
+        """
+        Saves a state for later owners. It lands only while this claim stands; a lost reply leaves no doubt.
+
+        Args:
+            state: Anything that JSON can say, in 1 MiB.
+
+        Raises:
+            ClaimLost: It is not ours any more. A write that was under way may have landed before that.
+            PayloadTooLarge: It has more than 1 MiB; nothing was sent.
+            TypeError: JSON cannot say it.
+        """
+    def checkpoint_async(self, /, state: Any) -> Awaitable[None]:
+        """
+        As `checkpoint`, to be awaited.
+        """
+    def done(self, /, result: Any | None = None) -> None:
+        """
+        Finishes the partition for good, and ends the claim in the same step. A lost reply leaves no doubt.
+
+        Args:
+            result: Anything that JSON can say, in 1 MiB; everybody reads it in `Partitions.progress`.
+
+        Raises:
+            ClaimLost: It is not ours any more, and nothing was finished, unless in the session's last moment.
+            NotOwner: It was finished before.
+            PayloadTooLarge: It has more than 1 MiB; nothing was sent.
+            TypeError: JSON cannot say it.
+        """
+    def done_async(self, /, result: Any | None = None) -> Awaitable[None]:
+        """
+        As `done`, to be awaited.
+        """
+    def on_lost(self, /, callback: Any) -> None:
+        """
+        Calls `callback(error)` with the `ClaimLost` once the claim is lost; at once, where it is already.
+
+        It runs on a thread of its own. It is not called for one that was finished or given up.
+        """
+    def on_release_requested(self, /, callback: Any) -> None:
+        """
+        Calls `callback(partition)` once when the partition is wanted elsewhere; at once, where it is already.
+
+        It runs on a thread of its own. Save a checkpoint there, say, and call `release`.
+        """
+    @property
+    def partition(self, /) -> Any:
+        """
+        What is claimed: one of the group's items. What was a list or a tuple is a tuple.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The group's path, as it was given.
+        """
+    def release(self, /, wait: bool = False) -> None:
+        """
+        Gives it up: the partition goes to whom it is assigned, which may be us again. Of one that is over it is a no-op.
+
+        Args:
+            wait: Return only when its nodes are gone. Without it the requests are on their way.
+        """
+    def release_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `release`, to be awaited.
+        """
+    @property
+    def release_requested(self, /) -> bool:
+        """
+        Whether the partition is wanted elsewhere. It stays ours until we let go of it.
+        """
+    def restore(self, /) -> Any:
+        """
+        What the last checkpoint saved, by us or by an owner before us, or None. It was read with the claim.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "HELD", "AT_RISK" (ours, but nobody can confirm it now), "LOST" (for good), "DONE", "RELEASED".
+        """
+    @property
+    def token(self, /) -> int:
+        """
+        The fencing token, the partition's epoch: it grows with every owner.
+        """
+    def valid_for(self, /) -> float:
+        """
+        Seconds for which it is provably ours from now on; 0.0 once it is over.
         """
 
 @final
@@ -735,7 +899,7 @@ class Coordinator:
         """
         The servers and the chroot, as ZooKeeper's own clients take them; the namespace is not in it.
         """
-    def counter(self, /, path: str, default: int = 0) -> Counter:
+    def counter(self, /, path: str, default: "int" = 0) -> Counter:
         """
         A counter at `path`.
 
@@ -752,7 +916,7 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         container: bool = False,
         ttl: float | timedelta | None = None,
         fallback: bool = False,
@@ -792,7 +956,7 @@ class Coordinator:
         sequence: bool = False,
         parents: bool = True,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         container: bool = False,
         ttl: float | timedelta | None = None,
         fallback: bool = False,
@@ -808,7 +972,7 @@ class Coordinator:
         version: int | None = None,
         recursive: bool = False,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> None:
         """
         Deletes a node.
@@ -816,13 +980,14 @@ class Coordinator:
         Args:
             path: The node.
             version: Delete only where the node has this version.
-            recursive: Everything below it first, not in one step.
+            recursive: Everything below it first, not in one step; again where somebody makes nodes there meanwhile, but
+                not for ever.
             guard: Something held, such as a lock; the node is deleted only while it stands.
 
         Raises:
             NoNode: There is no such node.
             BadVersion: Somebody wrote in between.
-            SparkeeperError: It has children, and recursive is False.
+            SparkeeperError: It has children, and recursive is False, or somebody made new ones each time.
             LockLost: The guard does not stand any more.
         """
     def delete_async(
@@ -832,7 +997,7 @@ class Coordinator:
         version: int | None = None,
         recursive: bool = False,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> Awaitable[None]:
         """
         As `delete`, to be awaited.
@@ -885,7 +1050,7 @@ class Coordinator:
         """
         Counters of every path that something was acquired at through this coordinator, sorted by path.
         """
-    def multi(self, /, *, guard: Held | Permits | Term | QueueItem | None = None) -> Batch:
+    def multi(self, /, *, guard: Held | Permits | Term | Claim | QueueItem | None = None) -> Batch:
         """
         A batch of writes that lands whole or not at all:
 
@@ -930,7 +1095,7 @@ class Coordinator:
         /,
         path: str,
         *,
-        max_attempts: int = 5,
+        max_attempts: "int" = 5,
         backoff: float | timedelta | None = None,
         dedupe_window: float | timedelta | None = None,
     ) -> Queue:
@@ -962,7 +1127,7 @@ class Coordinator:
         The naming service at `path`.
         """
     def semaphore(
-        self, /, path: str, permits: int = 1, *, timeout: float | timedelta | None = None, owner: str | None = None
+        self, /, path: str, permits: "int" = 1, *, timeout: float | timedelta | None = None, owner: str | None = None
     ) -> Semaphore:
         """
         A semaphore at `path`.
@@ -988,7 +1153,7 @@ class Coordinator:
         data: bytes | bytearray,
         version: int | None = None,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> Stat:
         """
         Sets a node's data.
@@ -1013,7 +1178,7 @@ class Coordinator:
         data: bytes | bytearray,
         version: int | None = None,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> Awaitable[Stat]:
         """
         As `set`, to be awaited.
@@ -1046,9 +1211,9 @@ class Counter:
     def add(
         self,
         /,
-        n: int = 1,
+        n: "int" = 1,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> int:
         """
@@ -1070,9 +1235,9 @@ class Counter:
     def add_async(
         self,
         /,
-        n: int = 1,
+        n: "int" = 1,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> Awaitable[int]:
         """
@@ -1084,7 +1249,7 @@ class Counter:
         old: int,
         new: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> bool:
         """
@@ -1110,7 +1275,7 @@ class Counter:
         old: int,
         new: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> Awaitable[bool]:
         """
@@ -1126,7 +1291,7 @@ class Counter:
         /,
         n: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> range:
         """
@@ -1147,7 +1312,7 @@ class Counter:
         /,
         n: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> Awaitable[range]:
         """
@@ -1158,7 +1323,7 @@ class Counter:
         /,
         value: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> None:
         """
@@ -1169,7 +1334,7 @@ class Counter:
         /,
         value: int,
         *,
-        guard: Held | Permits | Term | QueueItem | None = None,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
         timeout: float | timedelta | None = None,
     ) -> Awaitable[None]:
         """
@@ -1616,7 +1781,7 @@ class Ledger:
     A table's record in ZooKeeper.
     """
     def begin(
-        self, /, order: str, *, guard: Held | Permits | Term | QueueItem | None = None
+        self, /, order: str, *, guard: Held | Permits | Term | Claim | QueueItem | None = None
     ) -> tuple[Attempt | None, Committed | None]:
         """
         Begin an attempt on the version that was opened, or find that the job is done.
@@ -2080,6 +2245,144 @@ class Observer:
         """
 
 @final
+class PartitionMember:
+    """
+    The native half of a membership; `sparkeeper.PartitionMember` adds the loops.
+    """
+    def __reduce__(self, /) -> str: ...
+    def _arrive(self, /) -> None:
+        """
+        The caller has it now.
+        """
+    def _held(self, /) -> list[str]:
+        """
+        The JSON texts of what is held now.
+        """
+    def _next(self, /) -> Claim | None: ...
+    def _next_async(self, /) -> Awaitable[Claim | None]: ...
+    def _update(
+        self,
+        /,
+        capacity: float | None,
+        limit: int | None,
+        no_limit: bool,
+        zone: str | None,
+        priority: int | None,
+        reserve: float | timedelta | None,
+    ) -> None: ...
+    def _update_async(
+        self,
+        /,
+        capacity: float | None,
+        limit: int | None,
+        no_limit: bool,
+        zone: str | None,
+        priority: int | None,
+        reserve: float | timedelta | None,
+    ) -> Awaitable[None]: ...
+    @property
+    def id(self, /) -> str:
+        """
+        Who we are in the group.
+        """
+    def leave(self, /, wait: bool = False) -> None:
+        """
+        Leaves for good: all claims are given up, those in the user's hands too. Once more is a no-op.
+
+        Args:
+            wait: Return only when nothing of it is left. Without it the requests are on their way, and are repeated
+                in the background should a reply be lost.
+        """
+    def leave_async(self, /, wait: bool = False) -> Awaitable[None]:
+        """
+        As `leave`, to be awaited.
+        """
+    @property
+    def path(self, /) -> str:
+        """
+        The group's path, as it was given.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        "JOINED", "AT_RISK" (nobody can confirm it now), "ABSENT" (lost; it joins again by itself), "LEFT" (for good).
+        """
+
+class Partitions:
+    """
+    The native half of a group's handle; `sparkeeper.Partitions` words it in Python's values.
+    """
+    def __new__(
+        cls,
+        /,
+        coordinator: Coordinator,
+        path: str,
+        items: str | None = None,
+        weights: Sequence[int] | None = None,
+        priorities: Sequence[int] | None = None,
+        zones: Sequence[str | None] | None = None,
+        strategy: str | None = None,
+        quiet: float | timedelta | None = None,
+    ) -> Partitions: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def _assignment(self, /) -> str | None: ...
+    def _assignment_async(self, /) -> Awaitable[str | None]: ...
+    def _join(
+        self,
+        /,
+        id: str | None,
+        capacity: float,
+        limit: int | None,
+        zone: str | None,
+        priority: int,
+        reserve: float | timedelta | None,
+        timeout: float | timedelta | None,
+    ) -> PartitionMember: ...
+    def _join_async(
+        self,
+        /,
+        id: str | None,
+        capacity: float,
+        limit: int | None,
+        zone: str | None,
+        priority: int,
+        reserve: float | timedelta | None,
+        timeout: float | timedelta | None,
+    ) -> Awaitable[PartitionMember]: ...
+    def _members(self, /) -> str: ...
+    def _members_async(self, /) -> Awaitable[str]: ...
+    def _progress(self, /) -> str: ...
+    def _progress_async(self, /) -> Awaitable[str]: ...
+    def _spec(self, /) -> str: ...
+    def _spec_async(self, /) -> Awaitable[str]: ...
+    def _update(
+        self,
+        /,
+        items: str | None,
+        weights: Sequence[int] | None,
+        priorities: Sequence[int] | None,
+        zones: Sequence[str | None] | None,
+        strategy: str | None,
+        quiet: float | timedelta | None,
+    ) -> None: ...
+    def _update_async(
+        self,
+        /,
+        items: str | None,
+        weights: Sequence[int] | None,
+        priorities: Sequence[int] | None,
+        zones: Sequence[str | None] | None,
+        strategy: str | None,
+        quiet: float | timedelta | None,
+    ) -> Awaitable[None]: ...
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+
+@final
 class PathMetrics:
     """
     What happened to one path through this coordinator, expiries of its session included.
@@ -2337,7 +2640,7 @@ class Queue:
         self,
         /,
         data: bytes | bytearray,
-        priority: int = 0,
+        priority: "int" = 0,
         delay: float | timedelta | None = None,
         dedupe: str | None = None,
     ) -> str:
@@ -2363,7 +2666,7 @@ class Queue:
         self,
         /,
         data: bytes | bytearray,
-        priority: int = 0,
+        priority: "int" = 0,
         delay: float | timedelta | None = None,
         dedupe: str | None = None,
     ) -> Awaitable[str]:
@@ -2371,7 +2674,7 @@ class Queue:
         As `put`, to be awaited. What was sent before a cancel lands all the same.
         """
     def put_many(
-        self, /, data: Sequence[bytes | bytearray], priority: int = 0, delay: float | timedelta | None = None
+        self, /, data: Sequence[bytes | bytearray], priority: "int" = 0, delay: float | timedelta | None = None
     ) -> list[str]:
         """
         Puts many items in order, two hundred in each request.
@@ -2384,7 +2687,7 @@ class Queue:
             ConnectionLost: As `put`; those of earlier requests have landed.
         """
     def put_many_async(
-        self, /, data: Sequence[bytes | bytearray], priority: int = 0, delay: float | timedelta | None = None
+        self, /, data: Sequence[bytes | bytearray], priority: "int" = 0, delay: float | timedelta | None = None
     ) -> Awaitable[list[str]]:
         """
         As `put_many`, to be awaited.
@@ -2753,7 +3056,7 @@ class Registry:
         /,
         service: str,
         address: str,
-        weight: int = 1,
+        weight: "int" = 1,
         zone: str | None = None,
         metadata: Any | None = None,
         id: str | None = None,
@@ -2784,7 +3087,7 @@ class Registry:
         /,
         service: str,
         address: str,
-        weight: int = 1,
+        weight: "int" = 1,
         zone: str | None = None,
         metadata: Any | None = None,
         id: str | None = None,
@@ -2828,7 +3131,7 @@ class Semaphore:
     def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
     def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
     def __repr__(self, /) -> str: ...
-    def acquire(self, /, n: int = 1, timeout: float | timedelta | None = None) -> Permits:
+    def acquire(self, /, n: "int" = 1, timeout: float | timedelta | None = None) -> Permits:
         """
         Waits for `n` permits: all or none.
 
@@ -2845,7 +3148,7 @@ class Semaphore:
             ConfigError: `n` is below 1, or more than there are in all, also where that was lowered during the wait.
             Closed: The coordinator was closed meanwhile.
         """
-    def acquire_async(self, /, n: int = 1, timeout: float | timedelta | None = None) -> Awaitable[Permits]:
+    def acquire_async(self, /, n: "int" = 1, timeout: float | timedelta | None = None) -> Awaitable[Permits]:
         """
         As `acquire`, to be awaited. Cancelling leaves nothing behind.
         """
@@ -2887,7 +3190,7 @@ class Semaphore:
         """
         As setting `permits`, to be awaited.
         """
-    def try_acquire(self, /, n: int = 1) -> Permits | None:
+    def try_acquire(self, /, n: "int" = 1) -> Permits | None:
         """
         Takes `n` permits if they are free and nobody waits for his.
 
@@ -2897,7 +3200,7 @@ class Semaphore:
         Raises:
             ConfigError: `n` is below 1, or more than there are in all.
         """
-    def try_acquire_async(self, /, n: int = 1) -> Awaitable[Permits | None]:
+    def try_acquire_async(self, /, n: "int" = 1) -> Awaitable[Permits | None]:
         """
         As `try_acquire`, to be awaited.
         """
@@ -3155,6 +3458,7 @@ class Versioned:
     """
     JSON text in versions at one path: what a `sparkeeper.config.Config` stands on.
     """
+    def __repr__(self, /) -> str: ...
     def close(self, /) -> None:
         """
         Ends the callbacks, and takes their watches off the server.
@@ -3183,6 +3487,11 @@ class Versioned:
         """
         As `kept`, to be awaited.
         """
+    @property
+    def last(self, /) -> str:
+        """
+        The newest version that this handle saw, in words, without asking the server.
+        """
     def on_change(self, /, callback: Any) -> None:
         """
         Calls `callback` with every newest version from now on, or with the error that says why it is none.
@@ -3193,25 +3502,45 @@ class Versioned:
         The path, as it was given.
         """
     def rollback(
-        self, /, version: int, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+        self,
+        /,
+        version: int,
+        expect: int | None = None,
+        *,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> int:
         """
         Writes the value of a version that is kept as the next one.
         """
     def rollback_async(
-        self, /, version: int, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+        self,
+        /,
+        version: int,
+        expect: int | None = None,
+        *,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> Awaitable[int]:
         """
         As `rollback`, to be awaited.
         """
     def set(
-        self, /, value: str, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+        self,
+        /,
+        value: str,
+        expect: int | None = None,
+        *,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> int:
         """
         Writes JSON text as the next version and returns its number; at `expect` only, where that is given.
         """
     def set_async(
-        self, /, value: str, expect: int | None = None, *, guard: Held | Permits | Term | QueueItem | None = None
+        self,
+        /,
+        value: str,
+        expect: int | None = None,
+        *,
+        guard: Held | Permits | Term | Claim | QueueItem | None = None,
     ) -> Awaitable[int]:
         """
         As `set`, to be awaited.
@@ -3241,6 +3570,45 @@ class View:
         """
         Shared by everybody who sees these members.
         """
+
+def _plan_assign(
+    weights: Sequence[int], partitions: int, current: Sequence[int | None] | None = None
+) -> tuple[list[int], Certificate]:
+    """
+    Assigns weighted items to equal partitions, near the current owners.
+
+    Args:
+        weights: One for each item.
+        partitions: How many there are.
+        current: The partition of each item now; None for an item that has none.
+
+    Returns:
+        The partition of every item, and the certificate.
+
+    Raises:
+        ConfigError: There are no partitions, or the lists are of different lengths.
+    """
+
+def _plan_certificate(
+    weights: Sequence[int], partitions: int, owners: Sequence[int], current: Sequence[int | None] | None = None
+) -> Certificate:
+    """
+    The certificate of an assignment that was made elsewhere; the arguments are those of `_plan_assign`.
+    """
+
+def _plan_verify(
+    claimed: Certificate,
+    weights: Sequence[int],
+    partitions: int,
+    owners: Sequence[int],
+    current: Sequence[int | None] | None = None,
+) -> None:
+    """
+    Works a certificate out again.
+
+    Raises:
+        ConfigError: It does not belong to this assignment; the text names what differs.
+    """
 
 def assign_weighted(weights: Incomplete, partitions: int) -> tuple[Incomplete, Certificate]:
     """
@@ -3273,6 +3641,7 @@ def placement_keys(partitions: int) -> list[int]:
     """
 
 __all__ = [
+    "AssignmentProblem",
     "Attempt",
     "Barrier",
     "Batch",
@@ -3283,6 +3652,7 @@ __all__ = [
     "Candidate",
     "Certificate",
     "Chain",
+    "Claim",
     "Committed",
     "Contender",
     "Coordinator",
@@ -3301,6 +3671,8 @@ __all__ = [
     "Membership",
     "MultiLock",
     "Observer",
+    "PartitionMember",
+    "Partitions",
     "PathMetrics",
     "PermitHolder",
     "Permits",
@@ -3319,6 +3691,9 @@ __all__ = [
     "Version",
     "Versioned",
     "View",
+    "_plan_assign",
+    "_plan_certificate",
+    "_plan_verify",
     "assign_weighted",
     "final_name",
     "placement_keys",

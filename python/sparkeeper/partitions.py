@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sparkeeper import _sparkeeper
 from sparkeeper.exceptions import ClaimLost, ConfigError
@@ -46,7 +46,7 @@ class Partitions(_sparkeeper.Partitions):
     ) -> Self:
         """Make the handle; nothing happens before it is used."""
         given = None if items is None else list(items)
-        return super().__new__(
+        made = super().__new__(
             cls,
             coordinator,
             path,
@@ -57,6 +57,7 @@ class Partitions(_sparkeeper.Partitions):
             strategy,
             quiet,
         )
+        return cast("Self", made)  # the stub of a native class names the class
 
     def join(  # noqa: PLR0913 - each is a setting with a default
         self,

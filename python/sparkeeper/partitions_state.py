@@ -12,7 +12,6 @@ from sparkeeper._sparkeeper import Certificate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
     import pyarrow as pa
     from typing_extensions import Self
 
@@ -96,7 +95,7 @@ class GroupAssignment:
             {"partition": _array(list(self.owners)), "owner": pa.array(list(self.owners.values()), pa.string())}
         )
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """Return `to_arrow` as a DataFrame."""
         return self.to_arrow().to_pandas()
 
@@ -177,7 +176,7 @@ class GroupProgress:
             }
         )
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """Return `to_arrow` as a DataFrame."""
         return self.to_arrow().to_pandas()
 

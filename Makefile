@@ -13,7 +13,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-matrix check stubs bench notebooks wheel docs build clean
+.PHONY: help demo test test-rust test-python test-matrix check stubs bench chaos notebooks wheel docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,13 @@ check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its featu
 stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sources
 	.ci/stubs $(BIN)
 
-bench: build ## Recipes beside kazoo and Curator, in one run
+bench: build ## Recipes beside kazoo and Curator, placement beside plain Spark, assignment beside a sort
 	$(BIN)/python benches/locks.py
+	$(BIN)/python benches/repartition.py
+	$(BIN)/python benches/assign.py
+
+chaos: build ## Ten minutes of random kills, freezes and joins of a group's members
+	$(BIN)/python tests/python/partitions_chaos.py --minutes 10
 
 notebooks: build ## Execute the notebooks, in place
 	$(BIN)/python .ci/notebooks.py

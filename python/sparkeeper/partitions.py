@@ -32,6 +32,9 @@ class Partitions(_sparkeeper.Partitions):
     configuration and connects where it is used.
     """
 
+    # For the repr, which asks no server.
+    _seen: GroupProgress | None = None
+
     def __new__(  # noqa: PLR0913 - each is a setting with a default
         cls,
         coordinator: Coordinator,
@@ -122,11 +125,13 @@ class Partitions(_sparkeeper.Partitions):
         Raises:
             NoNode: The group is not published.
         """
-        return GroupProgress.read(self._progress())
+        self._seen = GroupProgress.read(self._progress())
+        return self._seen
 
     async def progress_async(self) -> GroupProgress:
         """As `progress`, to be awaited."""
-        return GroupProgress.read(await self._progress_async())
+        self._seen = GroupProgress.read(await self._progress_async())
+        return self._seen
 
     def members(self) -> dict[str, GroupMember]:
         """Return who is here, by id, with what they said when they joined or since."""
@@ -190,6 +195,11 @@ class Partitions(_sparkeeper.Partitions):
             _column("priorities", priorities, order, 0),
             _column("zones", zones, order, None),
         )
+
+    def __repr__(self) -> str:
+        """Say where it is, and how far it was when it was last asked, with who works on what."""
+        known = "not looked at yet" if self._seen is None else f"last seen: {self._seen}"
+        return f"{super().__repr__().removesuffix('>')}, {known}>"
 
 
 class PartitionMember:
@@ -411,7 +421,12 @@ def _check_item(item: object) -> None:
     if isinstance(item, (list, tuple)):
         for part in item:
             _check_item(part)
-    elif isinstance(item, bool) or item is None or isinstance(item, (str, float)):
+    elif isinstance(item, str):
+        try:
+            item.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"item {item!r}: it has a surrogate; give text that UTF-8 can write") from None
+    elif isinstance(item, (bool, float)) or item is None:
         pass
     elif not (isinstance(item, int) and item in _INTEGERS):
         raise ConfigError(f"item {item!r}: give numbers of 64 bits, strings, or tuples of these")

@@ -192,7 +192,7 @@ class GroupProgress:
         """Return how many partitions there are."""
         return len(self.partitions)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         """Say how many are done, and who works on what."""
         done = self.counts["done"]
         busy: dict[str, list[Any]] = {}
@@ -205,7 +205,11 @@ class GroupProgress:
             parts.append(f"{owner} has {len(items)} ({', '.join(repr(item) for item in items[:_SHOWN])}{more})")
         if self.counts["waiting"]:
             parts.append(f"{self.counts['waiting']} waiting")
-        return f"<GroupProgress {'; '.join(parts)}>"
+        return "; ".join(parts)
+
+    def __repr__(self) -> str:
+        """Say what it is, and the same."""
+        return f"<GroupProgress {self}>"
 
 
 def _array(items: list[Any]) -> pa.Array:

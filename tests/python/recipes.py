@@ -26,6 +26,7 @@ class Recipes:
         self.config = zk.config("recipes/config/app")
         self.registry = zk.registry("recipes/registry")
         self.group = zk.group("recipes/group")
+        self.partitions = zk.partitions("recipes/partitions", items=["a", "b"], quiet=0.05)
         self._uses = 0
 
     def use(self) -> None:
@@ -59,6 +60,10 @@ class Recipes:
         with self.group.join(id="me") as me:
             assert [member.id for member in self.group.members()] == ["me"]
             me.update(b"x")
+        with self.partitions.join(id="me", timeout=self.timeout) as me, next(me.claims()) as claim:
+            claim.checkpoint({"uses": self._uses})
+            assert claim.restore() == {"uses": self._uses}
+            assert self.partitions.progress()[claim.partition].owner == "me"
         with self.zk.multi() as batch:
             batch.create(f"recipes/config/batch-{self._uses}-{self.zk.session_id}")
         self.cache.wait_ready(self.timeout)

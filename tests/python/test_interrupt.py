@@ -58,11 +58,28 @@ def test_a_wait_for_a_lock(zk, coordinator, ctrl_c, server, namespace):
     lock.acquire(timeout=5).release()
 
 
+def test_a_wait_for_a_claim(zk, ctrl_c):
+    group = zk.partitions("p", items=range(2), quiet=0.05)
+    with group.join("me") as member:
+        claims = member.claims(hold=True)
+        held = [next(claims) for _ in range(2)]
+        for wait in (lambda: next(claims), lambda: member.run(str)):
+            interrupted(wait, ctrl_c(0.3))
+            assert [claim.state for claim in held] == ["HELD", "HELD"]
+        # What is granted after an interrupted wait is not lost with it.
+        held[0].release()
+        assert next(claims).partition == 0
+
+
 def test_every_call_on_a_link_that_is_silent(proxy, coordinator, ctrl_c):
     zk = coordinator(proxy.connect_string, session_timeout=30)
     zk.create("a")
     held = zk.lock("held").acquire()
     lock = zk.lock("l")
+    group = zk.partitions("p", items=range(2), quiet=0.05)
+    member = group.join("me")
+    claims = member.claims(hold=True)
+    claim = next(claims)
     proxy.freeze()
     calls = {
         "get": lambda: zk.get("a"),
@@ -76,6 +93,11 @@ def test_every_call_on_a_link_that_is_silent(proxy, coordinator, ctrl_c):
         "try_acquire": lock.try_acquire,
         "contenders": lock.contenders,
         "release": lambda: held.release(wait=True),
+        "join": zk.partitions("other", items=[1]).join,
+        "checkpoint": lambda: claim.checkpoint("x"),
+        "progress": group.progress,
+        "done": claim.done,
+        "leave": lambda: member.leave(wait=True),
         "connect": lambda: sparkeeper.connect(proxy.connect_string, timeout=60),
     }
     for call in calls.values():
@@ -83,6 +105,9 @@ def test_every_call_on_a_link_that_is_silent(proxy, coordinator, ctrl_c):
     proxy.thaw()
     wait_for(lambda: zk.lock("l").contenders() == [], 10, "interrupted acquires to leave nothing")
     wait_for(lambda: zk.lock("held").contenders() == [], 10, "the interrupted release to be seen through")
+    wait_for(lambda: group.members() == {}, 10, "the interrupted leave to be seen through")
+    wait_for(lambda: zk.children("p/claims") == zk.children("p/fences") == [], 10, "no claim to be left")
+    wait_for(lambda: zk.partitions("other").members() == {}, 10, "the interrupted join to leave nobody")
 
 
 def test_a_wait_with_nobody_there_at_all(proxy, coordinator, ctrl_c):

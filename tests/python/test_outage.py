@@ -110,6 +110,9 @@ def test_an_ensemble_that_was_wiped_ends_the_session_and_a_new_one_begins(own_se
     witness.zk.create("kept", b"x")
     recipes = Recipes(witness.zk)
     recipes.use()
+    member = witness.zk.partitions("stays", items=["a", "b"], quiet=0.05).join("me")
+    before = next(member.claims())
+    before.checkpoint("gone with the server")
     first_token = witness.held.token
     own_server.kill()
     shutil.rmtree(own_server.data / "data" / "version-2")
@@ -126,4 +129,9 @@ def test_an_ensemble_that_was_wiped_ends_the_session_and_a_new_one_begins(own_se
         assert held.state == "HELD"
         assert held.token < first_token + 100
     recipes.use()
+    # A member that stayed publishes its group again, and begins from nothing.
+    with pytest.raises(exceptions.ClaimLost):
+        before.check()
+    assert member.run(lambda claim: claim.restore()) == 2
+    assert witness.zk.partitions("stays").progress().results() == {"a": None, "b": None}
     witness.zk.close()

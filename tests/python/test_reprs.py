@@ -18,6 +18,7 @@ _FRESH = {
     "config": "not read yet",
     "registry": "no service asked for yet",
     "group": "not looked at yet",
+    "partitions": "2 items, not looked at yet",
     "leaders": "OPEN, not looked at yet",
 }
 
@@ -35,6 +36,7 @@ _USED = {
     "config": "last seen version 1 by 'me'",
     "registry": "last seen instances: 'nobody': 0, 'service': 1",
     "group": "of 1: 'me'",
+    "partitions": "2 items, last seen: 0 of 2 done; me has ",
     "leaders": "OPEN, last seen leader: 'me'",
 }
 
@@ -64,6 +66,9 @@ def _use(handles, stack):
         handles["registry"].instances(service)
     stack.enter_context(handles["group"].join(id="me"))
     handles["group"].view()
+    member = stack.enter_context(handles["partitions"].join("me"))
+    next(member.claims())
+    handles["partitions"].progress()
 
 
 def _said(handles):

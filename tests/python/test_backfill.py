@@ -38,11 +38,8 @@ class Backfill:
         self.process.stdout.close()
 
 
-def test_three_drivers_share_a_year_and_one_dies(spark_connect, connect_string, namespace, tmp_path):
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-
+def test_three_drivers_share_a_year_and_one_dies(spark, spark_connect, connect_string, namespace, tmp_path):
     root = f"{connect_string}/{namespace.replace('/', '-')}"
-    spark = SparkSession.builder.remote(spark_connect).create()
     rows = spark.range(1200).selectExpr("id", "int(id % 12 + 1) as month", "int(id / 12 % 28 + 1) as day")
     rows.write.parquet(str(tmp_path / "source"))
     arguments = (str(tmp_path / "out"), root, str(tmp_path / "source"), "0.3")
@@ -69,4 +66,3 @@ def test_three_drivers_share_a_year_and_one_dies(spark_connect, connect_string, 
     finally:
         for driver in drivers:
             driver.end()
-        spark.stop()

@@ -1,5 +1,6 @@
 """A coordinator's session: its states, plain access, sizes, closing, and what refuses it."""
 
+import contextlib
 import gc
 import threading
 import time
@@ -43,31 +44,52 @@ def test_plain_access_reads_what_was_written(zk):
 
 def test_a_recursive_delete_takes_what_comes_back_meanwhile(zk, coordinator):
     other = coordinator()
+    zk.create("a/b/first")
 
     def come_back():
-        for _ in range(200):
+        # Fewer times than the deletion begins again.
+        for _ in range(3):
+            wait_for(lambda: other.exists("a/b/first") is None, 10, "all to be deleted", interval=0.0)
+            other.create("a/b/first")
+
+    for _ in range(3):
+        thread = threading.Thread(target=come_back)
+        thread.start()
+        while thread.is_alive():
+            with contextlib.suppress(exceptions.NoNode):
+                zk.delete("a", recursive=True)
+        thread.join()
+        with contextlib.suppress(exceptions.NoNode):
+            zk.delete("a", recursive=True)
+        assert zk.exists("a") is None
+
+
+def test_a_recursive_delete_gives_up_where_children_come_back_for_ever(zk, coordinator):
+    others, end, said = [coordinator() for _ in range(3)], threading.Event(), set()
+
+    def come_back(other):
+        while not end.is_set():
             other.create("a/b/n-", sequence=True)
 
-    def end():
+    def delete():
         try:
             zk.delete("a", recursive=True)
         except exceptions.NoNode:
-            return "none yet"
+            return False
         except exceptions.SparkeeperError as error:
-            return str(error)
-        return "gone"
+            said.add(str(error))
+        return bool(said)
 
-    thread = threading.Thread(target=come_back)
-    thread.start()
-    ends = set()
-    while thread.is_alive():
-        ends.add(end())
-    thread.join()
-    assert "gone" in ends
-    assert all("each of the 8 times" in end for end in ends - {"gone", "none yet"})
-    zk.create("a/b/last")
-    zk.delete("a", recursive=True)
-    assert zk.exists("a") is None
+    threads = [threading.Thread(target=come_back, args=(other,)) for other in others]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(delete, 60, "the deletion to give up", interval=0.0)
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+    assert all("each of the 8 times" in text for text in said)
 
 
 def test_paths_that_zookeeper_would_refuse_are_not_sent(zk):

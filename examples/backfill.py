@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -55,14 +56,15 @@ def main(output: str, connect: str = "local", source: str = "", pause: str = "0"
     """Join the backfill and work until all of it is done."""
     remote = os.environ.get("SPARK_REMOTE")
     builder = SparkSession.builder.remote(remote) if remote else SparkSession.builder.config("spark.log.level", "ERROR")
-    spark = builder.appName("backfill").config("spark.ui.enabled", "false").getOrCreate()
+    builder = builder.config("spark.ui.enabled", "false").config("spark.sql.execution.arrow.pyspark.enabled", "true")
+    spark = builder.appName("backfill").getOrCreate()
     if source:
         flights = spark.read.parquet(source)
     else:
         from flights import load  # noqa: PLC0415 - a source of one's own needs no package
 
         flights = load(spark)
-    name = f"driver-{os.getpid()}"
+    name = f"{socket.gethostname()}-{os.getpid()}"
     with (
         sparkeeper.connect(connect, namespace="backfill", session_timeout=4) as zk,
         zk.partitions("flights-2013", items=MONTHS).join(id=name) as member,

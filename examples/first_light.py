@@ -7,7 +7,6 @@ resource, survive a crash. Every figure is computed while you watch. Spark's own
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from pyspark.sql import SparkSession, functions
 
 import flights
 import sparkeeper
-from screen import Summary, console, say, section, working
+from screen import Summary, console, quiet, say, section, working
 from sparkeeper.local import shared_server
 
 if TYPE_CHECKING:
@@ -191,19 +190,6 @@ def kill_when(*arguments: str, when: Callable[[], bool]) -> None:
         time.sleep(0.002)
     job.send_signal(signal.SIGKILL)
     job.wait()
-
-
-@contextlib.contextmanager
-def quiet(log: Path) -> contextlib.AbstractContextManager[None]:
-    """Send what Spark, Java and child processes print on standard error to a file."""
-    saved = os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 @contextlib.contextmanager

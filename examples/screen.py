@@ -1,7 +1,8 @@
-"""What the story looks like in a terminal: sections, sentences, one table at the end."""
+"""What a story looks like in a terminal: sections, sentences, one table at the end."""
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 console = Console(highlight=False)
 
@@ -32,6 +34,19 @@ def working(what: str) -> Iterator[None]:
     with console.status(f"{what} …"):
         yield
     console.print(f"   [dim]{what}: {time.monotonic() - start:.1f} s[/]")
+
+
+@contextmanager
+def quiet(log: Path) -> Iterator[None]:
+    """Send what Spark, Java and child processes print on standard error to a file."""
+    saved = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 class Summary:

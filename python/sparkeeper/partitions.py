@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -203,7 +204,8 @@ class Partitions(_sparkeeper.Partitions):
 
 
 class PartitionMember:
-    """Our own membership in a group: what `join` returns. It stands until it is left, or the coordinator is closed."""
+    """Our own membership in a group: what `join` returns. It stands until it is left, or
+    dropped, or the coordinator is closed: keep it."""
 
     def __init__(self, member: _sparkeeper.PartitionMember) -> None:
         """Word a native membership in Python's values."""
@@ -412,8 +414,13 @@ def _texts(items: list[Any] | None) -> str | None:
     """Return the items as JSON, each of which must be what it was after a journey."""
     if items is None:
         return None
+    seen = set()
     for item in items:
         _check_item(item)
+        # 1, 1.0 and True are one key of a dict, and owners, progress and results are dicts.
+        if (known := frozen(item)) in seen:
+            raise ConfigError(f"item {item!r}: one that equals it is given already; give each once")
+        seen.add(known)
     return json.dumps(items, allow_nan=False, ensure_ascii=False)
 
 
@@ -426,6 +433,8 @@ def _check_item(item: object) -> None:
             item.encode()
         except UnicodeEncodeError:
             raise ConfigError(f"item {item!r}: it has a surrogate; give text that UTF-8 can write") from None
+    elif isinstance(item, float) and not math.isfinite(item):
+        raise ConfigError(f"item {item!r}: JSON has no such number; give a finite one, or text")
     elif isinstance(item, (bool, float)) or item is None:
         pass
     elif not (isinstance(item, int) and item in _INTEGERS):

@@ -9,6 +9,7 @@ use super::claim::Claim;
 use super::errors::raise;
 use super::runtime::{block_on, core};
 use super::seconds::Seconds;
+use super::whole::{Whole, plain};
 use crate::assign::group::{Amendment, Member};
 use crate::error::Result;
 
@@ -101,13 +102,13 @@ impl PartitionMember {
         &self,
         py: Python<'_>,
         capacity: Option<f64>,
-        limit: Option<u64>,
+        limit: Option<Whole<u64>>,
         no_limit: bool,
         zone: Option<String>,
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Nothing> {
-        let amendment = amendment(py, capacity, limit, no_limit, zone, priority, reserve)?;
+        let amendment = amendment(py, capacity, plain(limit), no_limit, zone, priority, reserve)?;
         block_on(py, update(self.member.clone(), amendment))
     }
 
@@ -117,13 +118,13 @@ impl PartitionMember {
         &self,
         py: Python<'py>,
         capacity: Option<f64>,
-        limit: Option<u64>,
+        limit: Option<Whole<u64>>,
         no_limit: bool,
         zone: Option<String>,
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        let amendment = amendment(py, capacity, limit, no_limit, zone, priority, reserve)?;
+        let amendment = amendment(py, capacity, plain(limit), no_limit, zone, priority, reserve)?;
         awaitable(py, update(self.member.clone(), amendment))
     }
 

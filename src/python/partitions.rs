@@ -13,6 +13,7 @@ use super::partition_member::PartitionMember;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
+use super::whole::{Whole, plain};
 use crate::assign::Strategy;
 use crate::assign::group::{self, Card, Change, Item};
 use crate::error::{Error, Result};
@@ -55,6 +56,10 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|why| Error::server(format!("JSON: {why}")))
 }
 
+fn column<T>(given: Option<Vec<Whole<T>>>) -> Option<Vec<T>> {
+    given.map(|given| given.into_iter().map(|Whole(number)| number).collect())
+}
+
 fn change(
     items: Option<&str>,
     weights: Option<Vec<u64>>,
@@ -88,14 +93,14 @@ impl Partitions {
         coordinator: &Coordinator,
         path: Text,
         items: Option<&str>,
-        weights: Option<Vec<u64>>,
-        priorities: Option<Vec<i64>>,
+        weights: Option<Vec<Whole<u64>>>,
+        priorities: Option<Vec<Whole<i64>>>,
         zones: Option<Vec<Option<String>>>,
         strategy: Option<&str>,
         quiet: Option<Seconds>,
     ) -> PyResult<Self> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let made = change(items, weights, priorities, zones, strategy, quiet).and_then(|asked| {
+        let made = change(items, column(weights), column(priorities), zones, strategy, quiet).and_then(|asked| {
             asked.check(&path)?;
             let open =
                 |session: &Session, path: &str, asked: &Change| group::Partitions::new(session, path, asked.clone());
@@ -117,13 +122,13 @@ impl Partitions {
         py: Python<'_>,
         id: Option<Text>,
         capacity: f64,
-        limit: Option<u64>,
+        limit: Option<Whole<u64>>,
         zone: Option<String>,
         priority: i64,
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
     ) -> PyResult<PartitionMember> {
-        let (card, timeout) = (card(py, capacity, limit, zone, priority, reserve)?, self::timeout(py, timeout)?);
+        let (card, timeout) = (card(py, capacity, plain(limit), zone, priority, reserve)?, self::timeout(py, timeout)?);
         block_on(py, join(self.0.clone(), text::plain(id), card, timeout)).map(PartitionMember::arrived)
     }
 
@@ -134,13 +139,13 @@ impl Partitions {
         py: Python<'py>,
         id: Option<Text>,
         capacity: f64,
-        limit: Option<u64>,
+        limit: Option<Whole<u64>>,
         zone: Option<String>,
         priority: i64,
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, PartitionMember>> {
-        let (card, timeout) = (card(py, capacity, limit, zone, priority, reserve)?, self::timeout(py, timeout)?);
+        let (card, timeout) = (card(py, capacity, plain(limit), zone, priority, reserve)?, self::timeout(py, timeout)?);
         awaitable_grant(py, join(self.0.clone(), text::plain(id), card, timeout))
     }
 
@@ -182,14 +187,15 @@ impl Partitions {
         &self,
         py: Python<'_>,
         items: Option<&str>,
-        weights: Option<Vec<u64>>,
-        priorities: Option<Vec<i64>>,
+        weights: Option<Vec<Whole<u64>>>,
+        priorities: Option<Vec<Whole<i64>>>,
         zones: Option<Vec<Option<String>>>,
         strategy: Option<&str>,
         quiet: Option<Seconds>,
     ) -> PyResult<Nothing> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(items, weights, priorities, zones, strategy, quiet).map_err(|error| raise(py, &error))?;
+        let change = change(items, column(weights), column(priorities), zones, strategy, quiet)
+            .map_err(|error| raise(py, &error))?;
         block_on(py, update(self.0.clone(), change))
     }
 
@@ -199,14 +205,15 @@ impl Partitions {
         &self,
         py: Python<'py>,
         items: Option<&str>,
-        weights: Option<Vec<u64>>,
-        priorities: Option<Vec<i64>>,
+        weights: Option<Vec<Whole<u64>>>,
+        priorities: Option<Vec<Whole<i64>>>,
         zones: Option<Vec<Option<String>>>,
         strategy: Option<&str>,
         quiet: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(items, weights, priorities, zones, strategy, quiet).map_err(|error| raise(py, &error))?;
+        let change = change(items, column(weights), column(priorities), zones, strategy, quiet)
+            .map_err(|error| raise(py, &error))?;
         awaitable(py, update(self.0.clone(), change))
     }
 

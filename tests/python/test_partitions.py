@@ -55,3 +55,20 @@ def test_what_differs_is_said(zk):
             zk.partitions("g", strategy="range").join(id="b")
     with pytest.raises(exceptions.NoNode, match="give items"):
         zk.partitions("nothing").join()
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"items": [1, True]}, "True.*equals"),
+        ({"items": [0, (1, 2), [1, 2]]}, "equals"),
+        ({"items": [float("nan")]}, "nan.*finite"),
+        ({"items": range(3), "weights": [1, -1, 2]}, "-1: give a whole number"),
+        ({"items": range(3), "strategy": "range", "zones": ["a", "b", "c"]}, "range.*zones"),
+        ({"items": range(10_001)}, "10000 at most"),
+    ],
+)
+def test_what_no_group_can_divide_is_refused_before_it_is_published(zk, given, why):
+    with pytest.raises(exceptions.ConfigError, match=why):
+        zk.partitions("p", **given).join()
+    assert zk.exists("p/spec") is None

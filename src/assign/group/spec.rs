@@ -1,14 +1,19 @@
 //! What a group divides, and how: the same for all its members. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::balance::balance;
+use super::card::Card;
 use super::item::Item;
 use crate::assign::Strategy;
 use crate::error::{Error, Result};
 use crate::session::MAX_REQUEST;
+
+/// A member claims what it is assigned in about a millisecond an item: more would outlast sessions.
+const MOST: usize = 10_000;
 
 /// How many names of differing items a message has.
 const SHOWN: usize = 3;
@@ -72,6 +77,12 @@ impl Spec {
         if self.items.is_empty() {
             return refuse("no items: there is nothing to divide; give one at least".to_owned());
         }
+        if self.items.len() > MOST {
+            return refuse(format!(
+                "{} items: a group divides {MOST} at most; divide coarser items, or use several groups",
+                self.items.len()
+            ));
+        }
         let mut seen = HashSet::new();
         if let Some(twice) = self.items.iter().find(|item| !seen.insert(item.name())) {
             return refuse(format!("item {} is given twice; give each once", twice.text()));
@@ -97,7 +108,12 @@ impl Spec {
         if !QUIET.contains(&self.quiet()) {
             return refuse(format!("quiet={:?}: give from {:?} to {:?}", self.quiet(), QUIET.start(), QUIET.end()));
         }
-        Ok(())
+        // What could not be divided for one member, such as zones under a strategy that knows none, never can be.
+        let anybody = BTreeMap::from([(String::new(), Card::default())]);
+        match balance(self, &anybody, &BTreeSet::new(), None) {
+            Ok(_) => Ok(()),
+            Err(why) => refuse(why.to_string()),
+        }
     }
 
     /// How long to wait for others after a coming or going.

@@ -1,30 +1,12 @@
-//! Arrow in, Arrow out: assignments over columns, without a copy through Python.
+//! Arrow in: the columns that an assignment is made from, without a copy through Python.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrowPrimitiveType, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrowPrimitiveType, UInt64Array};
 use arrow_schema::DataType;
 
-use crate::assign::{Certificate, NONE, certificate, key, weighted};
+use crate::assign::{NONE, key};
 use crate::error::{Error, Result};
-
-/// [`weighted`] over a column of weights: the owner of each row, as `UInt32`, and the certificate.
-///
-/// `weights` is any integer type, without nulls and without negative numbers.
-pub fn assign_weighted(weights: &dyn Array, bins: u32) -> Result<(UInt32Array, Certificate)> {
-    let assignment = weighted(&whole_numbers(weights)?, bins)?;
-    Ok((UInt32Array::from(assignment.owners), assignment.certificate))
-}
-
-/// [`Certificate::verify`] over columns of weights and owners, each of any integer type.
-pub fn verify(claimed: &Certificate, weights: &dyn Array, bins: u32, owners: &dyn Array) -> Result<()> {
-    let owners = whole_numbers(owners)?
-        .into_iter()
-        // An owner past 32 bits is out of range whatever the number of bins.
-        .map(|owner| u32::try_from(owner).unwrap_or(u32::MAX))
-        .collect::<Vec<_>>();
-    claimed.compare(&certificate(&whole_numbers(weights)?, bins, &owners)?)
-}
 
 /// A column of weights: any integer type, without nulls and without negative numbers.
 ///

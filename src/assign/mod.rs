@@ -36,7 +36,6 @@ pub use bound::lower_bound;
 pub use certificate::Certificate;
 pub use load::Load;
 pub use problem::{Eligible, Member, NONE, Problem, Strategy, key};
-pub use weighted::{certificate, weighted};
 
 use crate::error::Result;
 

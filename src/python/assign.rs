@@ -1,38 +1,10 @@
-//! `assign_weighted`, `placement_keys` and `Certificate` for Python.
+//! `placement_keys` and `Certificate` for Python.
 
-use arrow_array::{Array, make_array};
-use arrow_data::ArrayData;
-use arrow_pyarrow::PyArrowType;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::errors::raise;
-use crate::arrow;
 use crate::assign::{self, murmur3};
-
-/// Spread weighted items over partitions so that the heaviest partition is as light as can cheaply be had.
-///
-/// Longest processing time first (Graham 1969), then moves and swaps. Equal input gives equal output.
-///
-/// Args:
-///     weights: One weight per item, an Arrow array of any integer type, without nulls or negative numbers.
-///     partitions: How many partitions there are, at least 1.
-///
-/// Returns:
-///     The partition of every item (an Arrow array of uint32), and the certificate.
-///
-/// Raises:
-///     ConfigError: The weights or the number of partitions are not as said above.
-#[pyfunction]
-pub(super) fn assign_weighted(
-    py: Python<'_>,
-    weights: PyArrowType<ArrayData>,
-    partitions: u32,
-) -> PyResult<(PyArrowType<ArrayData>, Certificate)> {
-    let (owners, certificate) =
-        arrow::assign_weighted(&make_array(weights.0), partitions).map_err(|error| raise(py, &error))?;
-    Ok((PyArrowType(owners.into_data()), Certificate(certificate)))
-}
 
 /// For each partition, the smallest int that `df.repartition(partitions, int)` of Spark sends there.
 ///
@@ -130,26 +102,6 @@ impl Certificate {
     #[getter]
     fn digest(&self) -> &str {
         &self.0.digest
-    }
-
-    /// Work everything out again from the input.
-    ///
-    /// Args:
-    ///     weights: The weights that were assigned, an Arrow array of any integer type.
-    ///     partitions: How many partitions there are.
-    ///     owners: The partition of every item, an Arrow array of any integer type.
-    ///
-    /// Raises:
-    ///     ConfigError: The certificate does not belong to this assignment; the text names what differs.
-    fn verify(
-        &self,
-        py: Python<'_>,
-        weights: PyArrowType<ArrayData>,
-        partitions: u32,
-        owners: PyArrowType<ArrayData>,
-    ) -> PyResult<()> {
-        arrow::verify(&self.0, &make_array(weights.0), partitions, &make_array(owners.0))
-            .map_err(|error| raise(py, &error))
     }
 
     /// The certificate as JSON text, as it stands in a published plan.

@@ -69,7 +69,7 @@ mod _sparkeeper {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::assign::{Certificate, assign_weighted, placement_keys};
+    use super::assign::{Certificate, placement_keys};
     #[pymodule_export]
     use super::assign_problem::AssignmentProblem;
     #[pymodule_export]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int8Array, Int64Array, UInt64Array};
 use proptest::prelude::*;
-use sparkeeper::arrow::assign_weighted;
+use sparkeeper::arrow;
 use sparkeeper::assign::murmur3::{hash_int, placement_keys};
-use sparkeeper::assign::{Assignment, Certificate, Load, Member, Problem, certificate, lower_bound, weighted};
+use sparkeeper::assign::{Assignment, Certificate, Load, Member, Problem, Strategy as How, assign, lower_bound};
+use sparkeeper::error::Result;
 
 fn weights() -> impl Strategy<Value = Vec<u64>> {
     prop_oneof![
@@ -16,11 +17,20 @@ fn weights() -> impl Strategy<Value = Vec<u64>> {
     ]
 }
 
+/// What these weights and so many equal bins give.
+fn on_bins<T>(weights: &[u64], bins: u32, work: impl FnOnce(&Problem<'_>) -> T) -> T {
+    let members = vec![Member::default(); bins as usize];
+    let (strategy, items) = (How::Weighted, weights.len());
+    work(&Problem { strategy, members: &members, items, weights: Some(weights), ..Problem::default() })
+}
+
+pub(crate) fn weighted(weights: &[u64], bins: u32) -> Result<Assignment> {
+    on_bins(weights, bins, assign)
+}
+
 /// Whether the certificate is the one of these owners.
 fn fits(a: &Certificate, weights: &[u64], bins: u32, owners: &[u32]) -> bool {
-    let members = vec![Member::default(); bins as usize];
-    let problem = Problem { members: &members, items: weights.len(), weights: Some(weights), ..Problem::default() };
-    a.verify(&problem, owners).is_ok()
+    on_bins(weights, bins, |problem| a.verify(problem, owners).is_ok())
 }
 
 fn max_load(a: &Assignment) -> u64 {
@@ -148,8 +158,8 @@ fn impossible_requests_are_refused() {
     assert!(weighted(&[u64::MAX, 1], 2).is_err());
     assert!(placement_keys(0).is_err());
     assert!(placement_keys(-1).is_err());
-    assert!(certificate(&[1], 2, &[]).is_err());
-    assert!(certificate(&[1], 2, &[2]).is_err());
+    assert!(on_bins(&[1], 2, |problem| Certificate::of(problem, &[])).is_err());
+    assert!(on_bins(&[1], 2, |problem| Certificate::of(problem, &[2])).is_err());
 }
 
 /// Values of `SELECT hash(v)` on Spark 3.5 and 4.3.
@@ -176,15 +186,14 @@ fn every_integer_column_is_taken_and_nothing_else() {
     let small: ArrayRef = Arc::new(Int8Array::from(vec![5, 3, 2]));
     let long: ArrayRef = Arc::new(Int64Array::from(vec![5, 3, 2]));
     let unsigned: ArrayRef = Arc::new(UInt64Array::from(vec![5, 3, 2]));
-    let expected = assign_weighted(&small, 2).unwrap();
-    assert_eq!(expected.0.values(), &[0, 1, 1]);
-    assert_eq!(assign_weighted(&long, 2).unwrap(), expected);
-    assert_eq!(assign_weighted(&unsigned, 2).unwrap(), expected);
+    for column in [small, long, unsigned] {
+        assert_eq!(arrow::weights(&column).unwrap().values(), &[5, 3, 2]);
+    }
     for refused in [
         Arc::new(Float64Array::from(vec![1.0])) as ArrayRef,
         Arc::new(Int64Array::from(vec![-1])),
         Arc::new(Int64Array::from(vec![Some(1), None])),
     ] {
-        assert!(assign_weighted(&refused, 2).is_err());
+        assert!(arrow::weights(&refused).is_err());
     }
 }

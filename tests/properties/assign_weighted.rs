@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 use proptest::prelude::*;
-use sparkeeper::assign::{Member, NONE, Problem, Strategy as How, assign, lower_bound, weighted};
+use sparkeeper::assign::{Member, NONE, Problem, Strategy as How, assign, lower_bound};
 
+use crate::assign::weighted;
 use crate::assign_input::{Input, constrained};
 
 /// A problem with everything at once: weights, sizes, limits in weight, classes, zones, owners.

@@ -21,12 +21,9 @@ mod improve;
 mod lpt;
 mod multifit;
 mod place;
-mod plain;
 mod relabel;
 mod relieve;
 mod shed;
-
-pub use plain::{certificate, weighted};
 
 /// `ε`, as a fraction of one: how far above the bound is near enough not to move anything.
 const TOLERANCE: Fraction = Fraction(1, 100);

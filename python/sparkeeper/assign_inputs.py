@@ -146,8 +146,7 @@ def _eligible(eligible: object, who: Names, what: Names) -> tuple[list[list[int]
             return None
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise TypeError("expected several members")
-        found = sorted({position for name in value if (position := who.find(name)) is not None})
-        return classes.setdefault(tuple(found), len(classes))
+        return classes.setdefault(tuple(who.find_some(value)), len(classes))
 
     of = what.values(eligible, "eligible", choice, lambda _: None)
     return [list(members) for members in classes], of

@@ -130,6 +130,16 @@ class Names:
         except TypeError:
             return None
 
+    def find_some(self, names: Iterable[object]) -> list[int]:
+        """The positions of those names that are there, each once, in order."""
+        names = list(names)
+        known: Callable[[Any], int | None] = self._index().get
+        try:
+            found = set(map(known, names))
+        except TypeError:  # one of them has no hash, so that it is none of ours
+            found = set(map(self.find, names))
+        return sorted(position for position in found if position is not None)
+
     def find_all(self, names: Any) -> Any:  # noqa: ANN401 - an Arrow column or a sequence
         """The position of every name, null or None where there is none such: Arrow for an Arrow column, else a list."""
         if not is_arrow(names):

@@ -204,8 +204,10 @@ class Partitions(_sparkeeper.Partitions):
 
 
 class PartitionMember:
-    """Our own membership in a group: what `join` returns. It stands until it is left, or
-    dropped, or the coordinator is closed: keep it."""
+    """Our own membership in a group: what `join` returns.
+
+    It stands until it is left, or dropped, or the coordinator is closed: keep it.
+    """
 
     def __init__(self, member: _sparkeeper.PartitionMember) -> None:
         """Word a native membership in Python's values."""

@@ -9,6 +9,7 @@ use super::claim::Claim;
 use super::errors::raise;
 use super::runtime::{block_on, core};
 use super::seconds::Seconds;
+use super::text::{self, Text};
 use super::whole::{Whole, plain};
 use crate::assign::group::{Amendment, Member};
 use crate::error::Result;
@@ -52,12 +53,13 @@ fn amendment(
     capacity: Option<f64>,
     limit: Option<u64>,
     no_limit: bool,
-    zone: Option<String>,
+    zone: Option<Text>,
     priority: Option<i64>,
     reserve: Option<Seconds>,
 ) -> PyResult<Amendment> {
     let reserve = reserve.map(|reserve| reserve.duration(py, "static")).transpose()?;
     let reserve = reserve.map(|reserve| u64::try_from(reserve.as_millis()).unwrap_or(u64::MAX));
+    let zone = text::plain(zone);
     Ok(Amendment { capacity, limit, no_limit, zone, priority, reserve })
 }
 
@@ -104,7 +106,7 @@ impl PartitionMember {
         capacity: Option<f64>,
         limit: Option<Whole<u64>>,
         no_limit: bool,
-        zone: Option<String>,
+        zone: Option<Text>,
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Nothing> {
@@ -120,7 +122,7 @@ impl PartitionMember {
         capacity: Option<f64>,
         limit: Option<Whole<u64>>,
         no_limit: bool,
-        zone: Option<String>,
+        zone: Option<Text>,
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {

@@ -64,8 +64,8 @@ fn change(
     items: Option<&str>,
     weights: Option<Vec<u64>>,
     priorities: Option<Vec<i64>>,
-    zones: Option<Vec<Option<String>>>,
-    strategy: Option<&str>,
+    zones: Option<Vec<Option<Text>>>,
+    strategy: Option<Text>,
     quiet: Option<Duration>,
 ) -> Result<Change> {
     let items: Option<Vec<Item>> = items
@@ -75,8 +75,8 @@ fn change(
         items,
         weights,
         priorities,
-        zones,
-        strategy: strategy.map(Strategy::named).transpose()?,
+        zones: zones.map(|zones| zones.into_iter().map(text::plain).collect()),
+        strategy: strategy.map(|strategy| Strategy::named(&strategy)).transpose()?,
         quiet: quiet.map(|quiet| u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX)),
     })
 }
@@ -95,8 +95,8 @@ impl Partitions {
         items: Option<&str>,
         weights: Option<Vec<Whole<u64>>>,
         priorities: Option<Vec<Whole<i64>>>,
-        zones: Option<Vec<Option<String>>>,
-        strategy: Option<&str>,
+        zones: Option<Vec<Option<Text>>>,
+        strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Self> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
@@ -123,7 +123,7 @@ impl Partitions {
         id: Option<Text>,
         capacity: f64,
         limit: Option<Whole<u64>>,
-        zone: Option<String>,
+        zone: Option<Text>,
         priority: i64,
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
@@ -140,7 +140,7 @@ impl Partitions {
         id: Option<Text>,
         capacity: f64,
         limit: Option<Whole<u64>>,
-        zone: Option<String>,
+        zone: Option<Text>,
         priority: i64,
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
@@ -189,8 +189,8 @@ impl Partitions {
         items: Option<&str>,
         weights: Option<Vec<Whole<u64>>>,
         priorities: Option<Vec<Whole<i64>>>,
-        zones: Option<Vec<Option<String>>>,
-        strategy: Option<&str>,
+        zones: Option<Vec<Option<Text>>>,
+        strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Nothing> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
@@ -207,8 +207,8 @@ impl Partitions {
         items: Option<&str>,
         weights: Option<Vec<Whole<u64>>>,
         priorities: Option<Vec<Whole<i64>>>,
-        zones: Option<Vec<Option<String>>>,
-        strategy: Option<&str>,
+        zones: Option<Vec<Option<Text>>>,
+        strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
@@ -242,10 +242,11 @@ fn card(
     py: Python<'_>,
     capacity: f64,
     limit: Option<u64>,
-    zone: Option<String>,
+    zone: Option<Text>,
     priority: i64,
     reserve: Option<Seconds>,
 ) -> PyResult<Card> {
     let reserve = reserve.map(|reserve| reserve.duration(py, "static")).transpose()?.unwrap_or_default();
+    let zone = text::plain(zone);
     Ok(Card { capacity, limit, zone, priority, reserve: u64::try_from(reserve.as_millis()).unwrap_or(u64::MAX) })
 }

@@ -26,7 +26,7 @@ def test_a_lost_reply_to_a_join_leaves_one_member(zk, coordinator, proxy, what):
         assert zk.children("p/members") == []
 
 
-def test_a_cancelled_or_timed_out_join_under_a_lost_reply_leaves_nobody(zk, coordinator, proxy):
+def test_a_timed_out_join_under_a_lost_reply_leaves_nobody(zk, coordinator, proxy):
     zk.partitions("p", items=range(3), quiet=0.05).join("first").leave()
     faulty = coordinator(proxy.connect_string, session_timeout=6)
     group = faulty.partitions("p")

@@ -23,6 +23,13 @@ _CALLS = {
     "service": lambda zk: zk.registry("r").discover(_HALF),
     "zone": lambda zk: zk.registry("r").register("s", "host", zone=_HALF),
     "dedupe": lambda zk: zk.queue("q").put(b"x", dedupe=_HALF),
+    "partitions": lambda zk: zk.partitions(_HALF),
+    "item": lambda zk: zk.partitions("p", items=[("a", _HALF)]),
+    "zone of an item": lambda zk: zk.partitions("p", items=[1], zones=[_HALF]),
+    "strategy": lambda zk: zk.partitions("p", strategy=_HALF),
+    "id of a member": lambda zk: zk.partitions("p", items=[1]).join(_HALF),
+    "zone of a member": lambda zk: zk.partitions("p", items=[1]).join(zone=_HALF),
+    "another zone": lambda zk: zk.partitions("p", items=[1]).join().update(zone=_HALF),
     "reason": lambda zk: zk.lock("l").request_release(_HALF),
 }
 

@@ -581,18 +581,6 @@ class Certificate:
         """
         The certificate as JSON text, as it stands in a published plan.
         """
-    def verify(self, /, weights: Incomplete, partitions: int, owners: Incomplete) -> None:
-        """
-        Work everything out again from the input.
-
-        Args:
-            weights: The weights that were assigned, an Arrow array of any integer type.
-            partitions: How many partitions there are.
-            owners: The partition of every item, an Arrow array of any integer type.
-
-        Raises:
-            ConfigError: The certificate does not belong to this assignment; the text names what differs.
-        """
 
 @final
 class Chain:
@@ -3608,23 +3596,6 @@ def _plan_verify(
 
     Raises:
         ConfigError: It does not belong to this assignment; the text names what differs.
-    """
-
-def assign_weighted(weights: Incomplete, partitions: int) -> tuple[Incomplete, Certificate]:
-    """
-    Spread weighted items over partitions so that the heaviest partition is as light as can cheaply be had.
-
-    Longest processing time first (Graham 1969), then moves and swaps. Equal input gives equal output.
-
-    Args:
-        weights: One weight per item, an Arrow array of any integer type, without nulls or negative numbers.
-        partitions: How many partitions there are, at least 1.
-
-    Returns:
-        The partition of every item (an Arrow array of uint32), and the certificate.
-
-    Raises:
-        ConfigError: The weights or the number of partitions are not as said above.
     """
 
 def final_name(tx: str, staged: str) -> str | None:

@@ -45,7 +45,8 @@ from sparkeeper.config import Config, ConfigVersion
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.election import Election
-from sparkeeper.partitions import PartitionMember, Partitions
+from sparkeeper.partition_member import PartitionMember
+from sparkeeper.partitions import Partitions
 from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, PartitionProgress
 from sparkeeper.tls import Tls
 

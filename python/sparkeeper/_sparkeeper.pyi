@@ -473,6 +473,25 @@ class CacheSnapshot:
         """
 
 @final
+class Call:
+    """
+    One call under way.
+    """
+    def close(self, /) -> None:
+        """
+        Ends it, wherever it is. A result that nobody fetched is dropped.
+        """
+    @property
+    def number(self, /) -> int:
+        """
+        What its end is posted under.
+        """
+    def result(self, /) -> Any:
+        """
+        The result of a call that has ended; once.
+        """
+
+@final
 class Candidate:
     """
     Somebody who leads an election or wants to.
@@ -1713,6 +1732,24 @@ class Held:
     def valid_for(self, /) -> float:
         """
         Seconds for which the lock is provably ours from now on; 0.0 once it is lost or released.
+        """
+
+@final
+class Inbox:
+    """
+    The calls of one event loop that have ended.
+    """
+    def __new__(cls, /) -> Inbox:
+        """
+        Makes an empty one.
+        """
+    def fileno(self, /) -> int:
+        """
+        The descriptor that becomes readable when a call has ended.
+        """
+    def take(self, /) -> list[int]:
+        """
+        Takes the numbers of the calls that have ended.
         """
 
 @final
@@ -3620,6 +3657,7 @@ __all__ = [
     "CacheEvent",
     "CacheEvents",
     "CacheSnapshot",
+    "Call",
     "Candidate",
     "Certificate",
     "Chain",
@@ -3633,6 +3671,7 @@ __all__ = [
     "Election",
     "Group",
     "Held",
+    "Inbox",
     "Instance",
     "Ledger",
     "Location",
@@ -3665,7 +3704,6 @@ __all__ = [
     "_plan_assign",
     "_plan_certificate",
     "_plan_verify",
-    "assign_weighted",
     "final_name",
     "placement_keys",
 ]

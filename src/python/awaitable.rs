@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyNone, PyTuple};
-use tokio::task::JoinSet;
 
+use super::call::Call;
 use super::errors::raise;
-use super::exit;
+use super::inbox::Inbox;
 use super::runtime::core;
 use crate::error::{Error, Result};
 
@@ -87,39 +87,14 @@ where
 {
     core().map_err(|error| raise(py, &error))?;
     let future = Mutex::new(Some(future));
-    let start = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+    let begin = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+        let (py, inbox) = (args.py(), args.get_item(0)?.cast_into::<Inbox>()?);
         let future = future.lock().unwrap_or_else(PoisonError::into_inner).take();
-        start(args.py(), async move {
-            match future {
-                Some(future) => future.await,
-                None => Err(Error::closed("this call was awaited before; call again")),
-            }
-        })
+        let future = future.ok_or_else(|| Error::closed("this call was begun before; call again"));
+        let call = future.and_then(|future| Ok(Call::start(core()?, inbox.get().ended(), future)));
+        call.map_err(|error| raise(py, &error))
     };
-    let start = PyCFunction::new_closure(py, None, None, start)?;
-    let coroutine = py.import("sparkeeper._awaiting")?.call_method1(function, (start,))?;
+    let begin = PyCFunction::new_closure(py, None, None, begin)?;
+    let coroutine = py.import("sparkeeper._awaiting")?.call_method1(function, (begin,))?;
     Ok(Awaitable(coroutine, PhantomData))
-}
-
-/// Starts a future on the core runtime and returns the `asyncio.Future` of its result.
-fn start<T>(py: Python<'_>, future: impl Future<Output = Result<T>> + Send + 'static) -> PyResult<Py<PyAny>>
-where
-    T: for<'a> IntoPyObject<'a> + Send + 'static,
-{
-    let core = core().map_err(|error| raise(py, &error))?;
-    if exit::closed() {
-        return Err(raise(py, &Error::closed("the interpreter is ending; call the sibling that blocks")));
-    }
-    let mut tasks = JoinSet::new();
-    tasks.spawn_on(future, core.handle());
-    let future = pyo3_async_runtimes::tokio::future_into_py(py, async move {
-        // Dropping the set, as a cancelled asyncio task does, aborts the future.
-        let result = match tasks.join_next().await {
-            Some(Ok(result)) => result,
-            Some(Err(error)) => Err(Error::server(format!("a task of the session failed: {error}"))),
-            None => Err(Error::closed("the session's runtime is gone")),
-        };
-        result.map_err(|error| Python::attach(|py| raise(py, &error)))
-    })?;
-    Ok(future.unbind())
 }

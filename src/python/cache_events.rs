@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::awaitable::{Awaitable, awaitable};
 use super::coordinator::Bytes;
@@ -92,8 +94,31 @@ impl CacheEvent {
 /// The events of a cache, from the moment `Cache.events` was called. One reader's: make another for another.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct CacheEvents {
-    events: Arc<Events>,
+    /// One reads at a time.
+    events: Arc<Mutex<Events>>,
+    path: String,
     patience: Option<Duration>,
+}
+
+/// An event that is there, or the end. It is taken when its reader has it, so a task cancelled before that loses none.
+struct Next(Option<OwnedMutexGuard<Events>>);
+
+impl<'py> IntoPyObject<'py> for Next {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    const OUTPUT_TYPE: PyStaticExpr = <Option<CacheEvent> as IntoPyObject<'py>>::OUTPUT_TYPE;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        self.take().into_bound_py_any(py)
+    }
+}
+
+impl Next {
+    fn take(self) -> Option<CacheEvent> {
+        self.0.and_then(|events| events.take()).map(CacheEvent::from)
+    }
 }
 
 /// An asynchronous iterator of `CacheEvent`; the type is for the generated stub.
@@ -114,14 +139,17 @@ impl<'py> IntoPyObject<'py> for AsyncEvents<'py> {
     }
 }
 
-async fn next(events: Arc<Events>, patience: Option<Duration>) -> Result<Option<CacheEvent>> {
-    let event = Deadline::after(patience).bound(events.next()).await.unwrap_or(Ok(None))?;
-    Ok(event.map(CacheEvent::from))
+async fn next(events: Arc<Mutex<Events>>, patience: Option<Duration>) -> Result<Next> {
+    let ready = async {
+        let events = events.lock_owned().await;
+        Ok(Next(events.ready().await?.then_some(events)))
+    };
+    Deadline::after(patience).bound(ready).await.unwrap_or(Ok(Next(None)))
 }
 
 impl CacheEvents {
     pub(super) fn new(events: Events, patience: Option<Duration>) -> Self {
-        Self { events: Arc::new(events), patience }
+        Self { path: events.cache().name().to_owned(), events: Arc::new(Mutex::new(events)), patience }
     }
 }
 
@@ -132,11 +160,11 @@ impl CacheEvents {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<CacheEvent>> {
-        block_on(py, next(self.events.clone(), self.patience))
+        Ok(block_on(py, next(self.events.clone(), self.patience))?.take())
     }
 
     /// The next event; None where the cache was closed, or nothing happened for the timeout.
-    fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Option<CacheEvent>>> {
+    fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Next>> {
         awaitable(py, next(self.events.clone(), self.patience))
     }
 
@@ -146,6 +174,6 @@ impl CacheEvents {
     }
 
     fn __repr__(&self) -> String {
-        format!("<CacheEvents of '{}'>", self.events.cache().name())
+        format!("<CacheEvents of '{}'>", self.path)
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
-use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
+use super::awaitable::{Awaitable, awaitable, awaitable_grant};
 use super::candidate::{Candidate, Tally};
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::exit;
 use super::handle::Rebuild;
 use super::held::state_name;
+use super::observer::Observer;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::term::Term;
@@ -25,12 +26,12 @@ use crate::recipes::{self, Candidature, Score};
 use crate::session::Session;
 
 /// What an election's handle is made from.
-struct Settings {
+pub(super) struct Settings {
     candidature: Candidature,
     score: Option<Arc<Py<PyAny>>>,
 }
 
-type Handle = super::handle::Handle<recipes::Election, Settings>;
+pub(super) type Handle = super::handle::Handle<recipes::Election, Settings>;
 
 /// The native half of an election's handle; `sparkeeper.Election` adds the loops.
 #[pyclass(frozen, subclass, module = "sparkeeper._sparkeeper")]
@@ -230,7 +231,7 @@ impl Election {
 
     /// What `observe` iterates over.
     fn _observe(&self) -> Observer {
-        Observer { handle: self.handle.clone(), leaders: Arc::default(), closed: watch::Sender::new(false) }
+        Observer::new(self.handle.clone())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {
@@ -254,53 +255,5 @@ impl Election {
         let leader = election.and_then(recipes::Election::known_leader).unwrap_or_else(|| "unknown".to_owned());
         let (path, strategy, id) = (self.path(), self.strategy(), self.id());
         format!("<Election '{path}' {strategy} id='{id}' {state}, last seen leader: {leader}>")
-    }
-}
-
-/// The leaders of one election, one after the other.
-#[pyclass(frozen, module = "sparkeeper._sparkeeper")]
-pub(super) struct Observer {
-    handle: Handle,
-    leaders: Arc<Mutex<Option<recipes::Observer>>>,
-    closed: watch::Sender<bool>,
-}
-
-/// The next leader, in a tuple; `None` where the observer was closed.
-type Seen = Option<(Option<Candidate>,)>;
-
-async fn next(
-    handle: Handle,
-    leaders: Arc<Mutex<Option<recipes::Observer>>>,
-    mut closed: watch::Receiver<bool>,
-) -> Result<Seen> {
-    let next = async {
-        let mut leaders = leaders.lock().await;
-        let election = handle.recipe().await?;
-        let leader = leaders.get_or_insert_with(|| election.observe()).next().await?;
-        Ok(Some((leader.map(|leader| Candidate::from(recipes::Candidate::from(leader))),)))
-    };
-    tokio::select! {
-        biased;
-        _ = closed.wait_for(|closed| *closed) => Ok(None),
-        next = next => next,
-    }
-}
-
-#[pymethods]
-impl Observer {
-    /// Waits for the next change; None where this was closed.
-    fn next(&self, py: Python<'_>) -> PyResult<Seen> {
-        block_on(py, next(self.handle.clone(), self.leaders.clone(), self.closed.subscribe()))
-    }
-
-    /// As `next`, to be awaited.
-    fn next_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Seen>> {
-        awaitable(py, next(self.handle.clone(), self.leaders.clone(), self.closed.subscribe()))
-    }
-
-    /// Ends the iteration, also one that waits.
-    fn close(&self) -> Nothing {
-        self.closed.send_replace(true);
-        Nothing
     }
 }

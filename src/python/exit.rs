@@ -5,14 +5,11 @@
 //! process dies of it. So before the end, while Python is whole, the gate is closed behind whoever is inside.
 
 use std::process;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-
-use super::runtime::completions;
 
 /// How long the end waits for a callback of the user's that does not return.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,27 +54,11 @@ pub(super) fn stay() -> Stay {
     })
 }
 
-/// Whether nobody will hear an answer any more.
-pub(super) fn closed() -> bool {
-    gate().closed
-}
-
 fn close(py: Python<'_>) {
     py.detach(|| {
         let mut inside = gate();
         inside.closed = true;
         let _ = LEFT.wait_timeout_while(inside, PATIENCE, |inside| inside.threads > 0);
-        // Results reach asyncio on a runtime whose one thread enters Python inside a library: it is put to sleep.
-        let (asleep, is_asleep) = sync_channel(1);
-        if let Some(runtime) = completions() {
-            runtime.spawn(async move {
-                let _ = asleep.send(());
-                loop {
-                    thread::park();
-                }
-            });
-            let _ = is_asleep.recv_timeout(PATIENCE);
-        }
     });
 }
 

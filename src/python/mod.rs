@@ -17,6 +17,7 @@ mod barrier;
 mod barrier_double;
 mod cache;
 mod cache_events;
+mod call;
 mod callbacks;
 mod candidate;
 mod claim;
@@ -32,6 +33,7 @@ mod guard;
 mod handle;
 mod held;
 mod history;
+mod inbox;
 mod instance;
 mod link;
 mod lock;
@@ -41,6 +43,7 @@ mod membership;
 mod metrics;
 mod multi;
 mod multi_lock;
+mod observer;
 mod partition_member;
 mod partitions;
 mod permits;
@@ -83,6 +86,8 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::cache_events::{CacheEvent, CacheEvents};
     #[pymodule_export]
+    use super::call::Call;
+    #[pymodule_export]
     use super::candidate::{Candidate, Tally};
     #[pymodule_export]
     use super::claim::Claim;
@@ -95,13 +100,15 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::counter::Counter;
     #[pymodule_export]
-    use super::election::{Election, Observer};
+    use super::election::Election;
     #[pymodule_export]
     use super::group::Group;
     #[pymodule_export]
     use super::held::Held;
     #[pymodule_export]
     use super::history::{Chain, final_name};
+    #[pymodule_export]
+    use super::inbox::Inbox;
     #[pymodule_export]
     use super::instance::Instance;
     #[pymodule_export]
@@ -116,6 +123,8 @@ mod _sparkeeper {
     use super::multi::Batch;
     #[pymodule_export]
     use super::multi_lock::MultiLock;
+    #[pymodule_export]
+    use super::observer::Observer;
     #[pymodule_export]
     use super::partition_member::PartitionMember;
     #[pymodule_export]

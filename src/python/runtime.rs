@@ -1,8 +1,7 @@
 //! Where Rust futures run on behalf of Python, and the one way to wait for them.
 //!
-//! Two runtimes, because of Python's lock. Sessions live on the core runtime, whose threads never
-//! take the lock, so code that holds it for long delays no heartbeat. Results are handed to asyncio
-//! on a runtime of their own, where waiting for the lock hurts nobody.
+//! The runtime's threads never take Python's lock, so code that holds it for long delays no heartbeat: what waits
+//! polls its own future, and an event loop fetches what has ended (see [`super::inbox`]).
 
 use std::cell::Cell;
 use std::future::Future;
@@ -32,9 +31,6 @@ static CORE: OnceLock<(u32, std::io::Result<Runtime>)> = OnceLock::new();
 pub(super) fn core() -> Result<&'static Runtime> {
     let process = std::process::id();
     let (owner, runtime) = CORE.get_or_init(|| {
-        let mut completions = Builder::new_multi_thread();
-        completions.worker_threads(1).thread_name("sparkeeper-asyncio").enable_all();
-        pyo3_async_runtimes::tokio::init(completions);
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("sparkeeper").enable_all().build();
         (process, runtime)
     });
@@ -45,11 +41,6 @@ pub(super) fn core() -> Result<&'static Runtime> {
         )));
     }
     runtime.as_ref().map_err(|error| Error::server(format!("cannot start the threads of a session: {error}")))
-}
-
-/// The runtime of asyncio's results, where it was started in this process.
-pub(super) fn completions() -> Option<&'static Runtime> {
-    CORE.get().filter(|(owner, _)| *owner == std::process::id()).map(|_| pyo3_async_runtimes::tokio::get_runtime())
 }
 
 /// Runs a future with Python's lock released. Ctrl-C ends it within 200 ms and drops it.

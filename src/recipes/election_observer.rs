@@ -35,6 +35,24 @@ impl Observer {
     /// # Errors
     /// `Closed`, `AuthFailed`, `NotAuthorized`.
     pub async fn next(&mut self) -> Result<Option<Contender>> {
+        let leader = self.change().await?;
+        self.saw(leader.as_ref());
+        Ok(leader)
+    }
+
+    /// Counts `leader`, which [`Self::change`] found, as reported.
+    pub fn saw(&mut self, leader: Option<&Contender>) {
+        self.last = Some(token(leader));
+    }
+
+    /// Who would be reported next, without counting it as reported.
+    ///
+    /// # Cancel safety
+    /// Leaves no watch.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn change(&self) -> Result<Option<Contender>> {
         loop {
             let incarnation = self.place.session.next_live().await?;
             let (leader, changed) = match self.look(&incarnation).await {
@@ -46,8 +64,7 @@ impl Observer {
                 Err(Error::SessionExpired(_)) => continue,
                 looked => looked?,
             };
-            let token = leader.as_ref().map_or(0, |leader| leader.token);
-            if self.last.replace(token) != Some(token) {
+            if self.last != Some(token(leader.as_ref())) {
                 return Ok(leader);
             }
             tokio::select! {
@@ -82,4 +99,8 @@ impl Observer {
             }
         }
     }
+}
+
+fn token(leader: Option<&Contender>) -> i64 {
+    leader.map_or(0, |leader| leader.token)
 }

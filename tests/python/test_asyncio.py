@@ -1,13 +1,16 @@
 """The asyncio siblings: same arguments, same outcomes, and cancelling leaves nothing."""
 
 import asyncio
+import gc
 import inspect
 import random
 import time
 
+import psutil
 import pytest
 
 import sparkeeper
+from cancelling import cancel_between_result_and_task
 from sparkeeper import exceptions
 from sparkeeper.local import words
 from waiting import wait_for
@@ -214,24 +217,6 @@ async def test_a_grant_that_was_under_way_when_its_task_was_cancelled_is_given_b
     await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
 
 
-async def cancel_between_result_and_task(task):
-    """Cancel a task when asyncio has its result and has scheduled the task to get it: the result is dropped."""
-    loop = asyncio.get_running_loop()
-    while task._fut_waiter is None:  # noqa: ASYNC110 - asyncio tells nobody
-        await asyncio.sleep(0)
-    waiters = [task._fut_waiter]
-
-    def cancel_when_done():
-        # Rescheduled at every turn of the loop, it runs before the task that the result has only just scheduled.
-        task.cancel() if waiters[0].done() else loop.call_soon(cancel_when_done)
-
-    cancel_when_done()
-    await asyncio.wait([task])
-    assert task.cancelled()
-    # Taken out, because the grant is in it, and nobody else may have that.
-    assert not waiters.pop().cancelled(), "the cancel came before the result"
-
-
 async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk, coordinator):
     held = coordinator().lock("l").acquire()
     task = asyncio.create_task(zk.lock("l").acquire_async())
@@ -240,6 +225,30 @@ async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk,
     held.release()
     await cancelling
     await asyncio.to_thread(wait_for, lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
+
+
+def test_a_loop_that_was_closed_takes_its_calls_and_descriptors_with_it(zk, coordinator):
+    descriptors = psutil.Process().num_fds
+    before = descriptors()
+    for _ in range(20):
+        assert asyncio.run(zk.exists_async("a")) is None
+    gc.collect()
+    assert descriptors() <= before
+    # A task that nobody cancelled and whose loop goes no further: its grant comes to nobody.
+    held = coordinator().lock("l").acquire()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(zk.lock("l").acquire_async())
+    loop.run_until_complete(
+        asyncio.to_thread(wait_for, lambda: len(zk.lock("l").contenders()) == 2, 5, "the task in line")
+    )
+    held.release()
+    wait_for(lambda: [found.position for found in zk.lock("l").contenders()] == [0], 5, "the task's node to be first")
+    task._log_destroy_pending = False
+    loop.close()
+    del task, loop
+    gc.collect()
+    wait_for(lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
+    assert descriptors() <= before
 
 
 async def test_a_loop_that_is_busy_costs_no_session(coordinator):

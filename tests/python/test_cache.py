@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from cancelling import cancel_between_result_and_task
 from sparkeeper import exceptions
 from sparkeeper.local import words
 from waiting import wait_for
@@ -297,6 +298,13 @@ async def test_awaited(zk):
             await task
         await zk.set_async("c/a", b"2")
         assert (await events.next_async()).data == b"2"
+        # Nor does a wait that is cancelled with its event in hand lose that.
+        task = asyncio.create_task(events.next_async())
+        cancelling = asyncio.create_task(cancel_between_result_and_task(task))
+        await asyncio.sleep(0)
+        await zk.set_async("c/a", b"3")
+        await cancelling
+        assert (await events.next_async()).data == b"3"
         silent = await cache.events_async(timeout=0.1)
         assert [event async for event in silent] == []
     with pytest.raises(exceptions.Closed):

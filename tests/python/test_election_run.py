@@ -10,6 +10,7 @@ import time
 import pytest
 
 import sparkeeper
+from cancelling import cancel_between_result_and_task
 from program import Program
 from sparkeeper import exceptions
 from waiting import wait_for
@@ -195,6 +196,12 @@ async def test_observing_with_asyncio(zk, coordinator):
         await asyncio.wait_for(anext(leaders), 0.2)
     term = await zk.election("e", id="two").campaign_async()
     assert (await asyncio.wait_for(anext(leaders), 5)).token == term.token
+    # Not even one that has its answer already.
+    looking = asyncio.create_task(anext(leaders))
+    cancelling = asyncio.create_task(cancel_between_result_and_task(looking))
+    await term.step_down_async(wait=True)
+    await cancelling
+    assert await asyncio.wait_for(anext(leaders), 5) is None
 
 
 async def test_a_term_with_asyncio(zk, coordinator):

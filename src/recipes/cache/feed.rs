@@ -27,14 +27,6 @@ struct Queue {
     over: bool,
 }
 
-/// What a reader found.
-#[derive(Debug)]
-pub(super) enum Waiting {
-    Event(Arc<Event>),
-    /// There will be none.
-    Over,
-}
-
 impl Default for Feed {
     fn default() -> Self {
         Self::new(LIMIT)
@@ -71,18 +63,15 @@ impl Feed {
         self.news.notify_one();
     }
 
-    pub(super) async fn next(&self) -> Waiting {
+    /// Resolves when there is an event to take, with true, or will be none any more, with false.
+    pub(super) async fn ready(&self) -> bool {
         loop {
             {
-                let mut queue = self.queue();
-                match queue.events.pop_front() {
-                    Some(event) => return Waiting::Event(event),
-                    None if queue.over => {
-                        // For a second reader of the same feed.
-                        self.news.notify_one();
-                        return Waiting::Over;
-                    }
-                    None => {}
+                let queue = self.queue();
+                if !queue.events.is_empty() || queue.over {
+                    // For a second reader of the same feed.
+                    self.news.notify_one();
+                    return !queue.events.is_empty();
                 }
             }
             self.news.notified().await;

@@ -26,7 +26,6 @@ pub use self::feed::Feed;
 pub use self::ledger::{Answer, Ask, Ledger, Note};
 pub use self::tree::Snapshot;
 
-use self::feed::Waiting;
 use self::follow::Follower;
 use self::tree::{Progress, Tree};
 use super::place::Place;
@@ -140,11 +139,29 @@ impl Events {
     /// # Errors
     /// Why the session is over: `Closed`, `AuthFailed`.
     pub async fn next(&self) -> Result<Option<Arc<Event>>> {
-        match self.feed.next().await {
-            Waiting::Event(event) => Ok(Some(event)),
-            Waiting::Over if *self.cache.0.stop.borrow() => Ok(None),
-            Waiting::Over => self.cache.0.tree.snapshot().map(|_| None),
+        while self.ready().await? {
+            if let Some(event) = self.take() {
+                return Ok(Some(event));
+            }
         }
+        Ok(None)
+    }
+
+    /// Waits until there is a change to [`Self::take`]; false where there will be none, as the cache was closed.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn ready(&self) -> Result<bool> {
+        if self.feed.ready().await {
+            return Ok(true);
+        }
+        if *self.cache.0.stop.borrow() { Ok(false) } else { self.cache.0.tree.snapshot().map(|_| false) }
+    }
+
+    /// The next change, where there is one.
+    #[must_use]
+    pub fn take(&self) -> Option<Arc<Event>> {
+        self.feed.take()
     }
 
     /// Whose changes.

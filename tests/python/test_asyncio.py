@@ -228,6 +228,9 @@ async def test_a_cancel_between_the_result_and_its_task_gives_the_grant_back(zk,
 
 
 def test_a_loop_that_was_closed_takes_its_calls_and_descriptors_with_it(zk, coordinator):
+    held = coordinator().lock("l").acquire()
+    asyncio.run(zk.exists_async("a"))
+    gc.collect()
     descriptors = psutil.Process().num_fds
     before = descriptors()
     for _ in range(20):
@@ -235,7 +238,6 @@ def test_a_loop_that_was_closed_takes_its_calls_and_descriptors_with_it(zk, coor
     gc.collect()
     assert descriptors() <= before
     # A task that nobody cancelled and whose loop goes no further: its grant comes to nobody.
-    held = coordinator().lock("l").acquire()
     loop = asyncio.new_event_loop()
     task = loop.create_task(zk.lock("l").acquire_async())
     loop.run_until_complete(

@@ -18,7 +18,7 @@ import pyarrow as pa
 from sparkeeper import assign
 from sparkeeper._sparkeeper import AssignmentProblem
 from sparkeeper.assign_inputs import Given
-from sparkeeper.columns import Names
+from sparkeeper.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper._sparkeeper import AssignmentProblem, Certificate
-from sparkeeper.assign_inputs import Given, Placed, named, positions
-from sparkeeper.columns import Names, is_arrow
+from sparkeeper.assign_inputs import Given, Placed, every_owner, named
+from sparkeeper.columns import is_arrow
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -129,6 +130,15 @@ def assign(  # noqa: PLR0913, PLR0917 - an assignment depends on so many things
 
     Balance comes first, then zones, then moves. Equal input gives equal output: ties go by position.
 
+    The best balance, without `weights`: the `k`-th partition of a member with capacity `c` makes it `k / c` full. Of
+    all such fills, one for every partition, the highest is as low as it can be, then the second highest, and so on:
+    sorted from the highest down, they are compared lexicographically. Where all capacities are equal, everybody has the
+    quotient, rounded up or down. With `weights` only the fullest member counts.
+
+    Wherever there is something for each member or partition, it may be a mapping, a sequence in their order, an Arrow
+    column or table of two columns, or a pandas Series. A Series is a mapping from its index to its values, as pandas
+    aligns; only one with the default index, a `RangeIndex` from 0, is a sequence.
+
     - `sticky`: the best balance, then the fewest partitions out of their zone, then the fewest moves, all exact.
       With `weights`, as `weighted`.
     - `average`: the best balance from scratch, whoever owned what: `load_balance = tasks / executors`, up or down.
@@ -144,27 +154,28 @@ def assign(  # noqa: PLR0913, PLR0917 - an assignment depends on so many things
       only its own partitions, and the balance is that of a fair draw: the certificate states the gap.
 
     Args:
-        members: The members' names, a sequence or any Arrow column, each once.
+        members: The members' names, a sequence or any Arrow column, each once: text, numbers, dates; no structs.
         partitions: The partitions' names, likewise.
         strategy: One of the above.
-        weights: What each partition weighs, whole numbers: a mapping, a sequence, an Arrow column, or an Arrow table of
-            two columns, partitions and weights, such as `df.groupBy("k").count().toArrow()`.
-        current: Who owns what now: a mapping, an earlier `Assignment`, or an Arrow table with a column `partition` and
-            a column `member`. Members that are not there any more are nobody.
-        capacity: Relative sizes, 1.0 unless given: a member with 2.0 gets twice as much as one with 1.0.
-        eligible: The members that a partition may go to, a mapping or a sequence; all unless given.
-        priority: Under `priority`, the partitions' priorities: whole numbers, 0 unless given.
+        weights: What each partition weighs, whole numbers or decimals without a fraction; a table has partitions and
+            weights, each partition once, as `df.groupBy("k").count().toArrow()` has.
+        current: Who owns what now: a mapping, a Series, an earlier `Assignment`, or an Arrow table with a column
+            `partition` and a column `member`. Members that are not there any more are nobody.
+        capacity: Relative sizes, 1.0 unless given: a member with 2.0 gets twice as much as one with 1.0. Not under
+            `round_robin`.
+        eligible: The members that a partition may go to; all unless given.
+        priority: Only under `priority`, the partitions' priorities: whole numbers, 0 unless given.
         limit: The most that a member may own: partitions, or weight where there are weights.
         zones: The zone that a partition would like to be in.
-        member_zones: The zone that each member is in.
-        member_priority: Under `priority`, the members' priorities.
+        member_zones: The zone that each member is in; only with `zones`.
+        member_priority: Only under `priority`, the members' priorities.
 
     Returns:
         The owners, with a certificate.
 
     Raises:
-        ConfigError: Something is missing, there twice, negative or of the wrong kind, or the limits and `eligible`
-            leave no way; the text says what was tried and what to do.
+        ConfigError: Something is missing, there twice, negative, of the wrong kind or without effect, or the limits
+            and `eligible` leave no way; the text says what was tried and what to do.
     """
     given = Given(
         strategy=strategy,
@@ -192,23 +203,25 @@ def verify(certificate: Certificate, owners: object, members: object, partitions
 
     Args:
         certificate: What is claimed.
-        owners: The member of every partition, in any form that `assign` takes as `current`.
+        owners: One known member for every partition, in any form that `assign` takes as `current`.
         members: As `assign` was given them.
         partitions: As `assign` was given them.
         **given: The other arguments of `assign`, as they were.
 
     Raises:
-        ConfigError: The certificate does not belong to these owners and this input; the text names what differs.
+        ConfigError: The certificate does not belong to these owners and this input, or the owners name an unknown
+            partition or member, or none for a partition; the text names what differs.
     """
     who, what = Names(members, "member"), Names(partitions, "partition")
     given["current"] = _placed(given.get("current"))
-    given["strategy"] = certificate.strategy
+    if (strategy := given.setdefault("strategy", certificate.strategy)) != certificate.strategy:
+        raise ConfigError(f'the certificate is of the strategy "{certificate.strategy}", and {strategy=} is given')
     try:
         inputs = Given(**given).columns(who, what)
     except TypeError as error:
         raise ConfigError(f"{error}: give the arguments of `assign`") from error
     try:
-        AssignmentProblem(**inputs).verify(certificate, positions(_placed(owners), who, what))
+        AssignmentProblem(**inputs).verify(certificate, every_owner(_placed(owners), who, what))
     except ConfigError as error:
         raise ConfigError(named(str(error), who, what)) from None
 

@@ -1,7 +1,9 @@
 """`sparkeeper.assign`: every strategy, every form of input, and a refusal that says what to do for every wrong one."""
 
+import itertools
 import json
 import pickle
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -146,8 +148,13 @@ WRONG = [
     ({"eligible": {"w": ["a"]}}, "names 'w'"),
     ({"strategy": "range", "eligible": {"y": ["a"]}}, "cannot honour eligible"),
     ({"strategy": "rendezvous", "zones": {"y": "e"}}, "cannot honour zones"),
-    ({"priority": {"x": "high"}}, "`priority` of the partition 'x' is 'high'"),
-    ({"priority": {"x": 2**63}}, "64 bits"),
+    ({"strategy": "priority", "priority": {"x": "high"}}, "`priority` of the partition 'x' is 'high'"),
+    ({"strategy": "priority", "priority": {"x": 2**63}}, "64 bits"),
+    ({"weights": [1, Decimal("2.5"), 3]}, "`weights` of the partition 'y' is Decimal.*scale fractions up"),
+    ({"priority": {"x": 1}}, '`priority` has no effect under the strategy "sticky": leave it out, or use "priority"'),
+    ({"strategy": "range", "member_priority": {"a": 1}}, '`member_priority` has no effect under the strategy "range"'),
+    ({"strategy": "round_robin", "capacity": [1, 2]}, '`capacity` has no effect under the strategy "round_robin"'),
+    ({"member_zones": ["u", "v"]}, "`member_zones` has no effect without `zones`"),
 ]  # fmt: skip
 
 
@@ -155,6 +162,48 @@ WRONG = [
 def test_what_is_wrong_is_named(change, text):
     with pytest.raises(ConfigError, match=text):
         assign(**{"members": ["a", "b"], "partitions": ["x", "y", "z"]} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"owners": {"x": "a", "y": "b", "z": "a", "w": "b"}}, "`owners` names 'w', which is none of the 3 partitions"),
+        ({"owners": {"x": "a", "y": "gone", "z": "a"}}, "`owners` names 'gone', which is none of the 2 members"),
+        ({"owners": {"x": "a", "y": None, "z": "a"}}, "`owners` names None, which is none of the 2 members"),
+        ({"owners": {"x": "a", "y": "b"}}, "`owners` names no owner for the partition 'z'"),
+        ({"owners": ["a", "b", "a"]}, "expected `owners` as a mapping"),
+        ({"current": ["a", "b", "a"]}, "expected `current` as a mapping"),
+        ({"strategy": "range"}, "the certificate is of the strategy \"sticky\", and strategy='range' is given"),
+    ],
+)
+def test_verify_names_what_is_wrong_with_the_owners(change, text):
+    a = assign(["a", "b"], ["x", "y", "z"])
+    verify(a.certificate, a, ["a", "b"], ["x", "y", "z"], strategy="sticky")
+    with pytest.raises(ConfigError, match=text):
+        verify(
+            **{"certificate": a.certificate, "owners": a, "members": ["a", "b"], "partitions": ["x", "y", "z"]} | change
+        )
+
+
+def fills(loads, capacities):
+    """How full each partition in its turn makes its member, the fullest first: what the docstring compares."""
+    each = ((k / capacity for k in range(1, load + 1)) for load, capacity in zip(loads, capacities, strict=True))
+    return sorted(itertools.chain.from_iterable(each), reverse=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(capacities=st.lists(st.sampled_from([0.5, 1.0, 2.0, 4.0, 8.0]), min_size=1, max_size=4), count=st.integers(0, 9))
+def test_the_best_balance_is_the_least_of_all_fills(capacities, count):
+    every = (loads for loads in itertools.product(range(count + 1), repeat=len(capacities)) if sum(loads) == count)
+    best = min(fills(loads, capacities) for loads in every)
+    for strategy in ("sticky", "average"):
+        found = assign(range(len(capacities)), range(count), strategy, capacity=capacities)
+        assert fills(found.certificate.loads, capacities) == best
+
+
+def test_decimals_without_a_fraction_are_weights():
+    weights = {"x": Decimal("3.00"), "y": Decimal(2), "z": 1}
+    assert sorted(assign(["a", "b"], ["x", "y", "z"], weights=weights).loads.values()) == [3, 3]
 
 
 def test_an_unknown_current_owner_is_nobody():

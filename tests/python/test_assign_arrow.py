@@ -1,6 +1,8 @@
 """Arrow in, Arrow out: any object with the PyCapsule interface, and no copy where the types allow it."""
 
 import pickle
+from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -23,8 +25,19 @@ def address(column):
 
 @pytest.mark.parametrize(
     "wrap",
-    [pa.array, lambda v: pa.chunked_array([v[:1], v[1:]]), pl.Series, lambda v: pa.array(v).dictionary_encode()],
-    ids=["array", "chunked", "polars", "dictionary"],
+    [
+        pa.array,
+        lambda v: pa.chunked_array([v[:1], v[1:]]),
+        pl.Series,
+        lambda v: pa.array(v).dictionary_encode(),
+        lambda v: pa.chunked_array([pa.array(part).dictionary_encode() for part in (v[:1], v[1:])]),
+        lambda v: pl.Series(v, dtype=pl.Categorical),
+        lambda v: pl.Series(v, dtype=pl.Enum(sorted(v))),
+        lambda v: pa.table({"name": v}),
+        lambda v: pl.DataFrame({"name": v}),
+        lambda v: pd.Series(v, dtype="category"),
+    ],
+    ids=["array", "chunked", "polars", "dictionary", "dictionaries", "categorical", "enum", "table", "frame", "pandas"],
 )
 def test_every_arrow_column_gives_what_a_list_gives(wrap):
     expected = assign(["a", "b"], KEYS, weights=WEIGHTS, current={"x": "b", "y": "b"})
@@ -48,6 +61,40 @@ def test_tables_of_weights_and_owners_are_looked_up_by_key(table, partitions):
     assert a.owners == expected.owners
     assert a.certificate.loads == expected.certificate.loads
     verify(a.certificate, a.to_arrow(), ["a", "b"], partitions, weights=counts, current=owners)
+
+
+@pytest.mark.parametrize("partitions", [KEYS, pa.array(KEYS)], ids=["list", "arrow"])
+@pytest.mark.parametrize("keys", [pl.Categorical, pl.String])
+def test_categories_and_decimals_are_keys_and_weights(partitions, keys):
+    names = pl.Series(KEYS, dtype=keys)
+    counts = pl.DataFrame({"k": names, "count": pl.Series(WEIGHTS, dtype=pl.Decimal(20, 2))})
+    owners = pl.DataFrame({"partition": names, "member": pl.Series(["b", "b", "a", "a"], dtype=keys)})
+    expected = assign(["a", "b"], KEYS, weights=WEIGHTS, current=dict(zip(KEYS, "bbaa", strict=True)))
+    a = assign(["a", "b"], partitions, weights=counts, current=owners)
+    assert (a.owners, a.certificate) == (expected.owners, expected.certificate)
+    assert (
+        assign(["a", "b"], partitions, weights=counts["count"]).loads == assign(["a", "b"], KEYS, weights=WEIGHTS).loads
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pa.array([Decimal("1.5"), Decimal(2)]),
+        pa.array([date(2024, 1, 1), date(2024, 1, 2)]),
+        pa.array([b"x", b"y"], pa.binary_view()),
+        pa.array([1.0, 2.0], pa.float16()),
+        pa.array([True, False]),
+    ],
+    ids=lambda names: str(names.type),
+)
+def test_whatever_can_be_told_apart_is_a_name(names):
+    table = pa.table({"k": names, "count": [1, 2]})
+    owners = pa.table({"partition": names, "member": ["b", "a"]})
+    a = assign(["a", "b"], names, weights=table, current=owners)
+    assert list(a.owners) == names.to_pylist()
+    assert a.certificate.moves == 0
+    assert assign(names, names).owners == dict(zip(names.to_pylist(), names.to_pylist(), strict=True))
 
 
 @pytest.mark.parametrize("keys", [pa.array([7, 8, 9]), pa.array(["x", "y", "z"])], ids=["int64", "string"])
@@ -86,11 +133,23 @@ def test_an_earlier_assignment_over_arrow_is_current():
         ({"partitions": pa.array([1, 2, 1])}, "partition 1 is there twice"),
         ({"weights": pa.array([1, None, 3])}, "row 1 is null"),
         ({"weights": pa.array([1, -2, 3])}, "row 1 is -2"),
-        ({"weights": pa.array([1.0, 2.0, 3.0])}, "expected a column of integers, found Float64"),
+        ({"weights": pa.array([1.0, 2.0, 3.0])}, "`weights` is an Arrow column of double: give whole numbers"),
         ({"weights": pa.array([1, 2])}, "2 values for 3 partitions"),
         ({"weights": pa.table({"k": [1, 2], "count": [1, 1]})}, "the partition 3 has no weight"),
         ({"weights": pa.table({"k": [1, 2, 3, 4], "count": [1, 1, 1, 1]})}, "names 4"),
-        ({"weights": pa.table({"k": [1, 2, 2], "count": [1, 1, 1]})}, "twice"),
+        ({"weights": pa.table({"k": [1, 2, 2], "count": [1, 1, 1]})}, "`weights` has 3 rows, and 2 is in two"),
+        ({"weights": pa.array(["1", "2", "3"])}, "`weights` is an Arrow column of string: give whole numbers"),
+        ({"weights": pa.array([{"a": 1}] * 3)}, "`weights` is an Arrow column of struct<a: int64>: give whole"),
+        ({"weights": pa.array([Decimal("1.0"), Decimal("2.5"), Decimal("3.0")])}, "partition 2 is Decimal.'2.5'.*frac"),
+        ({"weights": pa.array([Decimal(1), Decimal(-2), Decimal(3)])}, "`weights` of the partition 2 is Decimal.'-2'"),
+        ({"weights": pa.table({"k": [{"a": 1}] * 3, "count": [1, 1, 1]})}, "`weights` is an .*struct.* are no names"),
+        ({"current": pa.table({"partition": [1, 2, 2], "member": ["a", "a", "b"]})}, "`current` has 3 rows, and 2 is"),
+        ({"current": pa.table({"partition": [[1]], "member": ["a"]})}, "`partition` of `current` is an .*list<"),
+        ({"current": pa.table({"partition": [1], "member": [{"a": 1}]})}, "`member` of `current` is an .*struct<"),
+        ({"members": pa.array([{"a": 1}, {"a": 2}])}, "`members` is an Arrow column of struct<a: int64>, whose values"),
+        ({"members": pa.table({"a": [1], "b": [2]})}, r"`members` is a table with the columns \['a', 'b'\]: give one"),
+        ({"partitions": pa.array([[1], [2]])}, "`partitions` is an Arrow column of list<.*>, whose"),
+        ({"partitions": pa.nulls(2)}, "`partitions` is an Arrow column of null"),
         ({"weights": pa.table({"k": [1]})}, "expected two"),
         ({"current": pa.table({"k": [1], "m": ["a"]})}, "expected `partition` and `member`"),
     ],

@@ -1,0 +1,171 @@
+"""The members, the partitions or the items: unique names, and the position of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper.columns import arrow_names, by_name, first_twice, is_arrow, pyarrow
+from sparkeeper.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+
+class Names:
+    """Unique names in their order."""
+
+    def __init__(self, names: object, what: str, *, none: bool = False) -> None:
+        """Take a sequence of hashable names, or any Arrow column.
+
+        Args:
+            names: The names.
+            what: What each is one of, for messages.
+            none: Whether None is one, as it is among a group's items.
+
+        Raises:
+            ConfigError: A name is missing or there twice, or these are no names.
+        """
+        self.what = what
+        self._none = none
+        self.column: Any = None
+        self._list: list[Hashable] | None = None
+        self._positions: dict[Hashable, int] | None = None
+        if is_arrow(names):
+            self.column = arrow_names(names, f"`{what}s`")
+            if self.column.null_count:
+                row = self.column.is_null().to_pylist().index(True)
+                raise ConfigError(f"{what} number {row} is null: every {what} needs a name")
+            if len(self.column.unique()) != len(self.column):
+                self._index()  # names the one that is there twice
+            return
+        if isinstance(names, str | bytes | Mapping) or not hasattr(names, "__iter__"):
+            raise ConfigError(f"expected a sequence or an Arrow column of {what}s, found {names!r}")
+        self._list = list(names)
+        self._index()
+
+    def _index(self) -> dict[Hashable, int]:
+        if self._positions is None:
+            names = self.plain()
+            try:
+                self._positions = dict(zip(names, range(len(names)), strict=True))
+            except TypeError as error:
+                raise ConfigError(f"a {self.what} cannot be told from others by its name: {error}") from error
+            if None in self._positions and not self._none:
+                raise ConfigError(f"{self.what} number {names.index(None)} is None: every {self.what} needs a name")
+            if len(self._positions) != len(names):
+                raise ConfigError(f"the {self.what} {first_twice(names)!r} is there twice: give each {self.what} once")
+        return self._positions
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.column if self._list is None else self._list)
+
+    def plain(self) -> list[Hashable]:
+        """All names, as Python's own values."""
+        if self._list is None:
+            self._list = self.column.to_pylist()
+        return self._list
+
+    def raw(self) -> object:
+        """The names as they were given: the Arrow column, or the list."""
+        return self.plain() if self.column is None else self.column
+
+    def arrow(self) -> Any:  # noqa: ANN401 - PyArrow ships no types
+        """The names as an Arrow column: the very one that was given, where it was one."""
+        if self.column is None:
+            pa = pyarrow(f"`{self.what}s`")
+            try:
+                return pa.array(self.plain())
+            except pa.ArrowException:
+                return pa.array([name if isinstance(name, str) else repr(name) for name in self.plain()])
+        return self.column
+
+    def find(self, name: object) -> int | None:
+        """The position of a name; None where there is none such."""
+        try:
+            return self._index().get(name)
+        except TypeError:
+            return None
+
+    def find_some(self, names: Iterable[object]) -> list[int]:
+        """The positions of those names that are there, each once, in order."""
+        names = list(names)
+        known: Callable[[Any], int | None] = self._index().get
+        try:
+            found = set(map(known, names))
+        except TypeError:  # one of them has no hash, so that it is none of ours
+            found = set(map(self.find, names))
+        return sorted(position for position in found if position is not None)
+
+    def find_all(self, names: Any) -> Any:  # noqa: ANN401 - an Arrow column
+        """The position of every name of a column, null where there is none such."""
+        import pyarrow as pa  # noqa: PLC0415 - there is an Arrow column
+        import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
+        try:
+            known = self.arrow()
+            return pc.index_in(
+                names, value_set=known if known.type == names.type else pa.array(self.plain(), names.type)
+            )
+        except pa.ArrowException:  # names of another kind
+            return pa.array([self.find(name) for name in names.to_pylist()], pa.int32())
+
+    def rows(self, names: Any, what: str) -> Any:  # noqa: ANN401 - an Arrow column
+        """Where each of these names stands in an Arrow column of names; None where both are the same column.
+
+        Raises:
+            ConfigError: The column has a name twice.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - there is an Arrow column
+        import pyarrow.compute as pc  # noqa: PLC0415 - as above
+
+        mine = self.arrow()
+        if mine.equals(names):
+            return None
+        if len(names.unique()) != len(names):
+            twice = first_twice(names.to_pylist())
+            raise ConfigError(f"`{what}` has {len(names)} rows, and {twice!r} is in two: give one a {self.what}")
+        try:
+            known = names if mine.type == names.type else pa.array(names.to_pylist(), mine.type)
+            return pc.index_in(mine, value_set=known)
+        except pa.ArrowException:  # names of another kind
+            at = {name: row for row, name in enumerate(names.to_pylist())}
+            return pa.array([at.get(name) for name in self.plain()], pa.int32())
+
+    def values(
+        self, given: object, what: str, take: Callable[[object], Any], default: Callable[[Hashable], Any]
+    ) -> list[Any]:
+        """One value for each name, from a mapping, a sequence, a pandas Series, or an Arrow column or table.
+
+        Raises:
+            ConfigError: A value is not as `take` wants it, a name is unknown, or there are too few or too many.
+        """
+        found = by_name(given, what, f"a {self.what}")
+        if isinstance(found, Mapping):
+            self.require_known(found, what)
+            rows: Iterable[tuple[Hashable, object]] = ((name, found.get(name, _MISSING)) for name in self.plain())
+        else:
+            rows = zip(self.plain(), self.in_order(found, what), strict=True)
+        return [default(name) if value is _MISSING else self._taken(name, value, what, take) for name, value in rows]
+
+    def _taken(self, name: Hashable, value: object, what: str, take: Callable[[object], Any]) -> Any:  # noqa: ANN401
+        try:
+            return take(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"`{what}` of the {self.what} {name!r} is {value!r}: {error}") from error
+
+    def in_order(self, values: list[object], what: str) -> list[object]:
+        """Refuse a list that has not one value for each name."""
+        if len(values) != len(self):
+            raise ConfigError(f"`{what}` has {len(values)} values for {len(self)} {self.what}s: give one for each")
+        return values
+
+    def require_known(self, names: Iterable[Hashable], what: str) -> None:
+        """Refuse names that are not there: a misspelled one would otherwise be without effect."""
+        for name in names:
+            if self.find(name) is None:
+                raise ConfigError(f"`{what}` names {name!r}, which is none of the {len(self)} {self.what}s")
+
+
+_MISSING = object()

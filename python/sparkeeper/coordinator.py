@@ -10,7 +10,7 @@ from sparkeeper.election import Election
 from sparkeeper.partitions import Partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -99,9 +99,9 @@ class Coordinator(_sparkeeper.Coordinator):
         path: str,
         items: Iterable[Any] | None = None,
         *,
-        weights: Mapping[Any, int] | Sequence[int] | None = None,
-        priorities: Mapping[Any, int] | Sequence[int] | None = None,
-        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        weights: object = None,
+        priorities: object = None,
+        zones: object = None,
         strategy: str | None = None,
         quiet: float | timedelta | None = None,
     ) -> Partitions:
@@ -111,9 +111,11 @@ class Coordinator(_sparkeeper.Coordinator):
 
         Args:
             path: Where the group is.
-            items: What to divide: numbers, strings, or tuples of these, in the order of work.
-            weights: How heavy each is: a mapping, or a number for each item in their order.
-            priorities: For the strategy "priority": higher items go first; likewise.
+            items: What to divide: numbers, strings, or tuples of these, in the order of work; or an Arrow column.
+            weights: How heavy each is, 1 where a mapping does not say: in any form that `sparkeeper.assign` takes, such
+                as `df.groupBy("k").count().toArrow()`.
+            priorities: Only for the strategy "priority": higher items go first; likewise, 0 where a mapping does not
+                say.
             zones: Where each would like to be; likewise.
             strategy: "sticky" unless said otherwise: "average", "range", "round_robin", "priority", "weighted",
                 "rendezvous".

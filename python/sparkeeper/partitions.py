@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from sparkeeper import _sparkeeper
+from sparkeeper.assign_inputs import rank, whole
+from sparkeeper.columns import by_name, is_arrow
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.names import Names
 from sparkeeper.partition_member import PartitionMember
 from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from typing_extensions import Self
@@ -41,22 +44,20 @@ class Partitions(_sparkeeper.Partitions):
         path: str,
         items: Iterable[Any] | None = None,
         *,
-        weights: Mapping[Any, int] | Sequence[int] | None = None,
-        priorities: Mapping[Any, int] | Sequence[int] | None = None,
-        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        weights: object = None,
+        priorities: object = None,
+        zones: object = None,
         strategy: str | None = None,
         quiet: float | timedelta | None = None,
     ) -> Self:
         """Make the handle; nothing happens before it is used."""
-        given = None if items is None else list(items)
+        given = _items(items)
         made = super().__new__(
             cls,
             coordinator,
             path,
             _texts(given),
-            _column("weights", weights, given, 1),
-            _column("priorities", priorities, given, 0),
-            _column("zones", zones, given, None),
+            *_in_order(_by_name(weights, priorities, zones), given),
             strategy,
             quiet,
         )
@@ -134,7 +135,7 @@ class Partitions(_sparkeeper.Partitions):
         return self._seen
 
     def members(self) -> dict[str, GroupMember]:
-        """Return who is here, by id, with what they said when they joined or since."""
+        """Return who is here, by id, with what they said when they joined or since; nobody where there is no group."""
         return GroupMember.read(self._members())
 
     async def members_async(self) -> dict[str, GroupMember]:
@@ -145,9 +146,9 @@ class Partitions(_sparkeeper.Partitions):
         self,
         *,
         items: Iterable[Any] | None = None,
-        weights: Mapping[Any, int] | Sequence[int] | None = None,
-        priorities: Mapping[Any, int] | Sequence[int] | None = None,
-        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        weights: object = None,
+        priorities: object = None,
+        zones: object = None,
         strategy: str | None = None,
         quiet: float | timedelta | None = None,
     ) -> None:
@@ -160,41 +161,26 @@ class Partitions(_sparkeeper.Partitions):
             NoNode: The group is not published.
             ConfigError: It makes no sense.
         """
-        self._update(*self._changes(items, weights, priorities, zones), strategy, quiet)
+        given, columns = _items(items), _by_name(weights, priorities, zones)
+        keyed = given is None and any(isinstance(column, Mapping) for column in columns.values())
+        order = json.loads(self._spec())["items"] if keyed else given
+        self._update(_texts(given), *_in_order(columns, order), strategy, quiet)
 
     async def update_async(  # noqa: PLR0913 - as update
         self,
         *,
         items: Iterable[Any] | None = None,
-        weights: Mapping[Any, int] | Sequence[int] | None = None,
-        priorities: Mapping[Any, int] | Sequence[int] | None = None,
-        zones: Mapping[Any, str | None] | Sequence[str | None] | None = None,
+        weights: object = None,
+        priorities: object = None,
+        zones: object = None,
         strategy: str | None = None,
         quiet: float | timedelta | None = None,
     ) -> None:
         """As `update`, to be awaited. Cancelled, the change is made or not."""
-        mappings = any(isinstance(given, Mapping) for given in (weights, priorities, zones))
-        known = await self._spec_async() if items is None and mappings else None
-        await self._update_async(*self._changes(items, weights, priorities, zones, known), strategy, quiet)
-
-    def _changes(
-        self,
-        items: Iterable[Any] | None,
-        weights: Mapping[Any, int] | Sequence[int] | None,
-        priorities: Mapping[Any, int] | Sequence[int] | None,
-        zones: Mapping[Any, str | None] | Sequence[str | None] | None,
-        known: str | None = None,
-    ) -> tuple[str | None, list[int] | None, list[int] | None, list[str | None] | None]:
-        given = None if items is None else list(items)
-        order = given
-        if order is None and any(isinstance(column, Mapping) for column in (weights, priorities, zones)):
-            order = [frozen(item) for item in json.loads(known if known is not None else self._spec())["items"]]
-        return (
-            _texts(given),
-            _column("weights", weights, order, 1),
-            _column("priorities", priorities, order, 0),
-            _column("zones", zones, order, None),
-        )
+        given, columns = _items(items), _by_name(weights, priorities, zones)
+        keyed = given is None and any(isinstance(column, Mapping) for column in columns.values())
+        order = json.loads(await self._spec_async())["items"] if keyed else given
+        await self._update_async(_texts(given), *_in_order(columns, order), strategy, quiet)
 
     def __repr__(self) -> str:
         """Say where it is, and how far it was when it was last asked, with who works on what."""
@@ -233,16 +219,36 @@ def _check_item(item: object) -> None:
         raise ConfigError(f"item {item!r}: give numbers of 64 bits, strings, or tuples of these")
 
 
-def _column(name: str, values: Any, items: list[Any] | None, new: Any) -> list[Any] | None:  # noqa: ANN401 - any column
-    """Return a column in the order of the items."""
-    if values is None:
+def _items(items: Any) -> list[Any] | None:  # noqa: ANN401 - any column
+    """Return items as a list; an Arrow column, or a table of one, as Python's values."""
+    if items is None:
         return None
-    if isinstance(values, Mapping):
-        if items is None:
+    return list(Names(items, "item").plain() if is_arrow(items) else items)
+
+
+def _by_name(weights: object, priorities: object, zones: object) -> dict[str, Any]:
+    """Return what is given of them, as mappings or lists."""
+    columns = {"weights": weights, "priorities": priorities, "zones": zones}
+    return {name: by_name(given, name, "an item") for name, given in columns.items() if given is not None}
+
+
+def _in_order(columns: dict[str, Any], items: list[Any] | None) -> tuple[Any, Any, Any]:
+    """Return weights, priorities and zones in the order of the items."""
+    names = None if items is None else Names([frozen(item) for item in items], "item", none=True)
+
+    def column(name: str, take: Callable[[object], Any], new: object) -> Any:  # noqa: ANN401 - a list, or nothing
+        given = columns.get(name)
+        if isinstance(given, Mapping) and names is None:
             raise ConfigError(f"{name}: give items too, or a value for each in their order")
-        known = {frozen(item): value for item, value in values.items()}
-        strange = [item for item in known if item not in {frozen(item) for item in items}]
-        if strange:
-            raise ConfigError(f"{name}: {strange[0]!r} is no item")
-        return [known.get(frozen(item), new) for item in items]
-    return list(values.to_pylist() if hasattr(values, "to_pylist") else values)
+        # An empty list takes them away.
+        if names is None or given is None or given == []:
+            return given
+        return names.values(given, name, take, lambda _: new)
+
+    return column("weights", whole, 1), column("priorities", rank, 0), column("zones", _zone, None)
+
+
+def _zone(value: object) -> str | None:
+    if not isinstance(value, str | None):
+        raise TypeError("expected the name of a zone, or None")
+    return value

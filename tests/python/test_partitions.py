@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from sparkeeper import exceptions
@@ -46,6 +51,30 @@ def test_two_share_and_none_is_done_twice(zk, coordinator):
     assert sorted(group.progress().results().values()) == ["a"] * done["a"] + ["b"] * done["b"]
 
 
+ITEMS, HEAVY = ["x", "y", "z"], {"y": 5}
+
+
+@pytest.mark.parametrize(
+    ("items", "weights"),
+    [
+        (pa.array(ITEMS), pa.array([1, 5, 1])),
+        (pl.Series(ITEMS, dtype=pl.Categorical), pl.DataFrame({"k": ["y"], "count": [5]})),
+        (pa.table({"k": ITEMS}), pa.table({"k": ["y", "x"], "sum": [Decimal("5.00"), Decimal("1.00")]})),
+        (pd.Series(ITEMS), pd.Series([5], ["y"])),
+        (ITEMS, pd.Series([1, 5, 1])),
+    ],
+    ids=["arrow", "polars", "table", "pandas", "series"],
+)
+def test_arrow_and_pandas_say_what_lists_say(zk, items, weights):
+    with zk.partitions("p", items=ITEMS, weights=HEAVY, quiet=0.05).join("a"):
+        group = zk.partitions("p", items=items, weights=weights)
+        group.join("b").leave()  # other settings would be refused
+        group.update(weights=pl.DataFrame({"k": ["x"], "weight": [9]}))
+        zk.partitions("p", items=ITEMS, weights=[9, 1, 1]).join("c").leave()
+        group.update(items=pa.array([*ITEMS, "w"]))
+        zk.partitions("p", items=[*ITEMS, "w"], weights=[9, 1, 1, 1]).join("d").leave()
+
+
 def test_what_differs_is_said(zk):
     group = zk.partitions("g", items=range(3))
     with group.join(id="a"):
@@ -63,7 +92,15 @@ def test_what_differs_is_said(zk):
         ({"items": [1, True]}, "True.*equals"),
         ({"items": [0, (1, 2), [1, 2]]}, "equals"),
         ({"items": [float("nan")]}, "nan.*finite"),
-        ({"items": range(3), "weights": [1, -1, 2]}, "-1: give a whole number"),
+        ({"items": range(3), "weights": [1, -1, 2]}, "`weights` of the item 1 is -1: expected a whole number"),
+        ({"items": range(3), "zones": [1, None, "a"]}, "`zones` of the item 0 is 1: expected the name of a zone"),
+        ({"items": range(3), "weights": {7: 1}}, "`weights` names 7, which is none of the 3 items"),
+        ({"items": range(3), "weights": [1, 2]}, "`weights` has 2 values for 3 items"),
+        ({"weights": {7: 1}}, "weights: give items too"),
+        ({"items": range(3), "weights": pa.table({"k": [1, 1], "count": [1, 2]})}, "`weights` has 2 rows, and 1 is in"),
+        ({"items": pa.array([{"a": 1}])}, "`items` is an Arrow column of struct<a: int64>, whose values are no names"),
+        ({"items": pa.array(["a", "b", "a"])}, "the item 'a' is there twice"),
+        ({"items": pa.array([Decimal("1.5")])}, "item Decimal.'1.5'.: give numbers of 64 bits"),
         ({"items": range(3), "strategy": "range", "zones": ["a", "b", "c"]}, "range.*zones"),
         ({"items": range(10_001)}, "10000 at most"),
     ],

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3_log::{Caching, Logger};
 
 use super::exit;
+use crate::session::each_host_once;
 
 /// Records waiting for Python's lock; more are dropped, since a session matters more than its log.
 const BACKLOG: usize = 1024;
@@ -57,8 +58,10 @@ impl Log for Queue {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let (level, target) = (record.level(), record.target().to_owned());
+            let text = record.args().to_string();
+            let text = if target.starts_with("zookeeper_client") { each_host_once(&text) } else { text };
             // Full, or the interpreter is gone.
-            let _ = self.0.try_send(Line { level, target, text: record.args().to_string() });
+            let _ = self.0.try_send(Line { level, target, text });
         }
     }
 

@@ -83,6 +83,20 @@ fn entries(hosts: &[&str]) -> String {
     vec![hosts.join(","); ENTRIES.div_ceil(hosts.len().max(1))].join(",")
 }
 
+/// A text of the library's that lists its entries, with each host once.
+#[must_use]
+pub fn each_host_once(text: &str) -> String {
+    let listed = text.split_once(" [").and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    let Some((before, (entries, after))) = listed else { return text.to_owned() };
+    let mut hosts: Vec<&str> = Vec::new();
+    for host in entries.split(", ") {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    format!("{before} [{}]{after}", hosts.join(", "))
+}
+
 fn connector(config: &Config, credentials: &[(String, String)]) -> Result<zk::Connector> {
     let mut connector = zk::Client::connector().with_session_timeout(config.session_timeout).with_fail_eagerly();
     for (scheme, credential) in credentials {
@@ -139,4 +153,17 @@ fn unusable(tls: Option<&Tls>, error: &zk::Error) -> Error {
 fn pem(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map_err(|error| Error::config(format!("tls: cannot read the PEM file {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_each_host_once() {
+        let said =
+            format!("fail to connect to cluster [{}] due to timeout", entries(&["a:1", "b:2"]).replace(',', ", "));
+        assert_eq!(each_host_once(&said), "fail to connect to cluster [a:1, b:2] due to timeout");
+        assert_eq!(each_host_once("no list"), "no list");
+    }
 }

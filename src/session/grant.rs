@@ -19,6 +19,7 @@ use super::metrics::Counters;
 use crate::error::{Error, Result};
 
 const RELEASED: &str = "it was released";
+const LEASE_OVER: &str = "the session timeout passed with no word from the ensemble";
 
 /// What a holder may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +161,9 @@ impl Grant {
             return GrantState::Lost;
         }
         if self.incarnation.lease.remaining().is_zero() {
-            self.lose("the session timeout passed with no word from the ensemble");
+            // All that stand on the session are, and one line says so.
+            self.incarnation.grants.lose_all(LEASE_OVER);
+            self.lose(LEASE_OVER);
             return GrantState::Lost;
         }
         let link = self.incarnation.link.borrow();
@@ -324,11 +327,28 @@ impl Grant {
 
     /// Marks it lost. The node goes too, where the session still lives: it would bar the others.
     pub(crate) fn lose(&self, why: &str) {
-        if self.end(Fate::Lost(why.to_owned())) {
-            tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
+        if self.end_as_lost(why) {
+            self.report_loss(why);
+        }
+    }
+
+    /// As [`Grant::lose`], for somebody who reports it; false where it stood no more.
+    pub(super) fn end_as_lost(&self, why: &str) -> bool {
+        let ended = self.end(Fate::Lost(why.to_owned()));
+        if ended {
             self.counters.iter().for_each(|counters| counters.lost());
             drop(self.delete(Removal::Doubtful));
         }
+        ended
+    }
+
+    pub(super) fn report_loss(&self, why: &str) {
+        tracing::warn!(resource = self.standing.resource, token = self.standing.token, why, "grant lost");
+    }
+
+    /// The resource as the user names it.
+    pub(super) fn resource(&self) -> &str {
+        &self.standing.resource
     }
 
     /// A write that it guarded was refused, because it stands no more.

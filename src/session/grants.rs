@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::grant::Grant;
-use crate::error::Error;
 
 /// Every grant of one session that was neither released nor lost.
 #[derive(Debug, Default)]
@@ -24,10 +23,14 @@ impl Grants {
         self.lock().values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Marks each as lost. The list is taken out first: losing a grant removes it from here.
-    pub(super) fn lose_all(&self, why: &Error) {
-        for grant in self.all() {
-            grant.lose(&why.to_string());
+    /// Marks each as lost, and says so once: a session may have thousands. The list is taken out first: losing a grant
+    /// removes it from here.
+    pub(super) fn lose_all(&self, why: &str) {
+        let lost: Vec<_> = self.all().into_iter().filter(|grant| grant.end_as_lost(why)).collect();
+        if let [first, _, ..] = lost.as_slice() {
+            tracing::warn!(count = lost.len(), one = first.resource(), why, "grants lost");
+        } else if let Some(only) = lost.first() {
+            only.report_loss(why);
         }
     }
 

@@ -48,6 +48,7 @@ mod supervisor;
 mod together;
 mod znode;
 
+pub use self::connect::each_host_once;
 pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
 pub use self::create_group::{Group, create_group};
 pub use self::create_kind::CreateKind;

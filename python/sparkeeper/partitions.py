@@ -113,7 +113,13 @@ class Partitions(_sparkeeper.Partitions):
         return PartitionMember(await self._join_async(id, capacity, limit, zone, priority, static, timeout))
 
     def assignment(self) -> GroupAssignment | None:
-        """Return who is to work on what, as the leader published it last; None where it never did."""
+        """Return who is to work on what, as the leader published it last; None while it did not yet.
+
+        Where items have no owner, its `unowned` says why. Looking publishes nothing, as in `progress`.
+
+        Raises:
+            NoNode: The group is not published: nobody who brings items joined it yet.
+        """
         return GroupAssignment.read(self._assignment())
 
     async def assignment_async(self) -> GroupAssignment | None:
@@ -123,8 +129,10 @@ class Partitions(_sparkeeper.Partitions):
     def progress(self) -> GroupProgress:
         """Return how far the group is: what became of every item so far. Anybody may ask, members or not.
 
+        Looking publishes nothing, also where this handle brings items: the first who joins with items does.
+
         Raises:
-            NoNode: The group is not published.
+            NoNode: The group is not published: nobody who brings items joined it yet.
         """
         self._seen = GroupProgress.read(self._progress())
         return self._seen

@@ -64,7 +64,9 @@ class GroupAssignment:
     absent: list[str]
     #: The member of each partition.
     owners: dict[Any, str]
-    #: What it achieved beside what is possible; None where there was nobody, or nothing left.
+    #: Why items are left without an owner, such as limits that hold no more; None where none is.
+    unowned: str | None
+    #: What it achieved beside what is possible; None where there was nobody, or nothing left, or no way.
     certificate: Certificate | None
 
     @classmethod
@@ -79,6 +81,7 @@ class GroupAssignment:
             term=found["term"],
             members=GroupMember.parse(found["members"]),
             absent=found.get("absent", []),
+            unowned=found.get("unowned"),
             owners={frozen(item): owner for owner, items in found["owners"].items() for item in items},
             certificate=None if certificate is None else Certificate.from_json(json.dumps(certificate)),
         )
@@ -103,7 +106,8 @@ class GroupAssignment:
         """Say how many each has."""
         loads = Counter(self.owners.values())
         each = ", ".join(f"{member}: {loads[member]}" for member in self.members)
-        return f"<GroupAssignment generation={self.generation} {len(self.owners)} partitions ({each})>"
+        why = "" if self.unowned is None else f", others have no owner: {self.unowned}"
+        return f"<GroupAssignment generation={self.generation} {len(self.owners)} partitions ({each}){why}>"
 
 
 @dataclass(frozen=True)
@@ -128,18 +132,21 @@ class GroupProgress:
     """How far a group is; a mapping of its partitions to what became of each."""
 
     partitions: dict[Any, PartitionProgress]
+    #: Why waiting items have no owner, such as members' limits that hold no more; None where all have one.
+    unowned: str | None
 
     @classmethod
     def read(cls, text: str) -> Self:
         """Read what the core found."""
+        found = json.loads(text)
         entries = (
             PartitionProgress(
                 partition=frozen(entry["item"]),
                 **{key: entry[key] for key in ("state", "owner", "token", "checkpoint", "result")},
             )
-            for entry in json.loads(text)
+            for entry in found["entries"]
         )
-        return cls({entry.partition: entry for entry in entries})
+        return cls({entry.partition: entry for entry in entries}, found["unowned"])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -204,7 +211,8 @@ class GroupProgress:
             more = ", …" if len(items) > _SHOWN else ""
             parts.append(f"{owner} has {len(items)} ({', '.join(repr(item) for item in items[:_SHOWN])}{more})")
         if self.counts["waiting"]:
-            parts.append(f"{self.counts['waiting']} waiting")
+            why = "" if self.unowned is None else f" ({self.unowned})"
+            parts.append(f"{self.counts['waiting']} waiting{why}")
         return "; ".join(parts)
 
     def __repr__(self) -> str:

@@ -193,8 +193,8 @@ def run(connect: str, seconds: float, seed: int, *, partitions: int = 12, heedle
         sparkeeper.connect(connect, namespace=namespace, timeout=30) as zk,
     ):
         group = zk.partitions("chaos", items=range(partitions), quiet=0.2)
-        # The first look publishes it.
-        group.progress()
+        # The first to join publishes it.
+        group.join("publisher").leave(wait=True)
         for partition in range(partitions):
             zk.create(f"records/{partition}")
         records = _follow(zk, partitions)

@@ -17,7 +17,18 @@ use crate::error::{Error, Result};
 /// What each member is to work on, in the order of work.
 pub(super) type Owners = BTreeMap<String, Vec<Item>>;
 
-/// Who is to work on what, without what is done, and what that achieves; `None` where there is nobody or nothing.
+/// The next assignment.
+#[derive(Debug, Default)]
+pub(super) struct Balanced {
+    /// Who is to work on what, without what is done.
+    pub(super) owners: Owners,
+    /// What that achieves; `None` where there is nobody or nothing.
+    pub(super) certificate: Option<Certificate>,
+    /// Why items are left over; `None` where none is.
+    pub(super) unowned: Option<String>,
+}
+
+/// Divides what is not done.
 ///
 /// # Errors
 /// `Config` where not even one item fits.
@@ -26,7 +37,7 @@ pub(super) fn balance(
     members: &BTreeMap<String, Card>,
     done: &BTreeSet<String>,
     before: Option<&Published>,
-) -> Result<(Owners, Option<Certificate>)> {
+) -> Result<Balanced> {
     let follows = matches!(spec.strategy, Strategy::Sticky | Strategy::Weighted);
     let mut items: Vec<usize> = (0..spec.items.len()).collect();
     if follows {
@@ -37,11 +48,13 @@ pub(super) fn balance(
     items.sort_by_key(|at| rank(*at).unwrap_or(usize::MAX));
     let ids: Vec<&String> = members.keys().collect();
     if ids.is_empty() || items.is_empty() {
-        return Ok((Owners::new(), None));
+        return Ok(Balanced::default());
     }
     let owner = owners(before, &ids);
+    let mut unowned = None;
     let solved = match solve(spec, members, &items, &owner) {
         Err(Error::Config(why)) => {
+            let why = named(&why, &items, spec, &ids);
             items.sort_by_key(|at| !owner.contains_key(&spec.items[*at]));
             let (mut fits, mut over) = (0, items.len());
             while fits + 1 < over {
@@ -52,6 +65,7 @@ pub(super) fn balance(
                 return Err(Error::config(why));
             }
             items.truncate(fits);
+            unowned = Some(why);
             solve(spec, members, &items, &owner)?
         }
         solved => solved?,
@@ -68,7 +82,25 @@ pub(super) fn balance(
             owners.entry((*id).clone()).or_default().push(item.clone());
         }
     }
-    Ok((owners, Some(solved.certificate)))
+    Ok(Balanced { owners, certificate: Some(solved.certificate), unowned })
+}
+
+/// A text that speaks of positions, such as "item 3", by names.
+fn named(text: &str, items: &[usize], spec: &Spec, ids: &[&String]) -> String {
+    let (mut said, mut before) = (String::new(), "");
+    for word in text.split_inclusive(' ') {
+        let digits = word.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(word.len());
+        let position = word[..digits].parse::<usize>().ok();
+        let name = position.and_then(|at| match before {
+            "item " => items.get(at).map(|at| spec.items[*at].text().to_owned()),
+            "member " => ids.get(at).map(|id| format!("'{id}'")),
+            _ => None,
+        });
+        said.push_str(name.as_deref().unwrap_or(&word[..digits]));
+        said.push_str(&word[digits..]);
+        before = word;
+    }
+    said
 }
 
 /// Where each item is in its owner's order of work.
@@ -151,7 +183,7 @@ mod tests {
     }
 
     fn published(owners: Owners, members: BTreeMap<String, Card>) -> Published {
-        Published { generation: 1, term: 1, members, absent: vec![], owners, certificate: None }
+        Published { generation: 1, term: 1, members, absent: vec![], owners, unowned: None, certificate: None }
     }
 
     fn moved(before: &Owners, after: &Owners) -> usize {
@@ -165,58 +197,72 @@ mod tests {
     #[test]
     fn a_thousand_over_ten_move_as_few_as_can_be() {
         let (spec, done, card) = (spec(1000), BTreeSet::new(), Card::default());
-        let (first, _) = balance(&spec, &members(10, &card), &done, None).expect("room");
+        let first = balance(&spec, &members(10, &card), &done, None).expect("room").owners;
         assert!(first.values().all(|items| items.len() == 100));
         let before = published(first.clone(), members(10, &card));
-        let (same, _) = balance(&spec, &members(10, &card), &done, Some(&before)).expect("room");
+        let same = balance(&spec, &members(10, &card), &done, Some(&before)).expect("room").owners;
         assert_eq!(same, first);
-        let (less, certificate) = balance(&spec, &members(9, &card), &done, Some(&before)).expect("room");
-        assert_eq!((moved(&first, &less), certificate.map(|found| found.moves)), (100, Some(100)));
-        let (more, _) = balance(&spec, &members(11, &card), &done, Some(&before)).expect("room");
+        let less = balance(&spec, &members(9, &card), &done, Some(&before)).expect("room");
+        assert_eq!((moved(&first, &less.owners), less.certificate.map(|found| found.moves)), (100, Some(100)));
+        let more = balance(&spec, &members(11, &card), &done, Some(&before)).expect("room").owners;
         assert_eq!(moved(&first, &more), 90);
     }
 
     #[test]
     fn the_first_in_the_order_of_work_are_kept() {
         let (spec, done, card) = (spec(8), BTreeSet::new(), Card::default());
-        let (first, _) = balance(&spec, &members(1, &card), &done, None).expect("room");
+        let first = balance(&spec, &members(1, &card), &done, None).expect("room").owners;
         let before = published(first, members(1, &card));
-        let (shared, _) = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room");
+        let shared = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room").owners;
         assert_eq!(shared["m0"], spec.items[..4]);
     }
 
     #[test]
     fn what_was_gained_last_goes_first() {
         let (spec, done, card) = (spec(9), BTreeSet::new(), Card::default());
-        let (first, _) = balance(&spec, &members(3, &card), &done, None).expect("room");
+        let first = balance(&spec, &members(3, &card), &done, None).expect("room").owners;
         let mut two = members(3, &card);
         two.remove("m0");
-        let (shared, _) =
-            balance(&spec, &two, &done, Some(&published(first.clone(), members(3, &card)))).expect("room");
+        let shared =
+            balance(&spec, &two, &done, Some(&published(first.clone(), members(3, &card)))).expect("room").owners;
         assert_eq!(shared["m2"][..3], first["m2"], "what it had is worked on first");
-        let (back, _) = balance(&spec, &members(3, &card), &done, Some(&published(shared, two))).expect("room");
+        let back = balance(&spec, &members(3, &card), &done, Some(&published(shared, two))).expect("room").owners;
         assert_eq!((&back["m1"], &back["m2"]), (&first["m1"], &first["m2"]));
     }
 
     #[test]
     fn what_is_done_leaves_the_balance() {
         let (spec, card) = (spec(8), Card::default());
-        let (first, _) = balance(&spec, &members(2, &card), &BTreeSet::new(), None).expect("room");
+        let first = balance(&spec, &members(2, &card), &BTreeSet::new(), None).expect("room").owners;
         let done = first["m0"].iter().map(|item| item.name().to_owned()).collect();
         let before = published(first, members(2, &card));
-        let (after, _) = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room");
+        let after = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room").owners;
         assert_eq!((after["m0"].len(), after["m1"].len()), (2, 2));
     }
 
     #[test]
     fn limits_leave_over_what_does_not_fit_and_keep_what_is_owned() {
         let (spec, done, card) = (spec(10), BTreeSet::new(), Card { limit: Some(3), ..Card::default() });
-        let (first, _) = balance(&spec, &members(2, &card), &done, None).expect("room");
-        assert_eq!(first.values().map(Vec::len).sum::<usize>(), 6);
-        let before = published(first.clone(), members(2, &card));
-        let (again, _) = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room");
-        assert_eq!(again, first);
+        let first = balance(&spec, &members(2, &card), &done, None).expect("room");
+        assert_eq!(first.owners.values().map(Vec::len).sum::<usize>(), 6);
+        assert!(first.unowned.is_some_and(|why| why.contains("limits of the 2 members hold 6 in all")));
+        let before = published(first.owners.clone(), members(2, &card));
+        let again = balance(&spec, &members(2, &card), &done, Some(&before)).expect("room");
+        assert_eq!(again.owners, first.owners);
         let none = Card { limit: Some(0), ..card };
         assert!(balance(&spec, &members(2, &none), &done, None).is_err());
+        assert_eq!(balance(&spec, &members(4, &Card::default()), &done, None).expect("room").unowned, None);
+    }
+
+    #[test]
+    fn what_is_left_over_is_told_by_names() {
+        let items = ["light", "heavy"].iter().map(|item| Item::new(&json!(item))).collect();
+        let spec = Spec { items, weights: Some(vec![1, 9]), ..Spec::default() };
+        let card = Card { limit: Some(5), ..Card::default() };
+        let unowned = balance(&spec, &members(1, &card), &BTreeSet::new(), None).expect("room").unowned;
+        assert!(
+            unowned.as_ref().is_some_and(|why| why.contains("\"heavy\"") && !why.contains("item 1")),
+            "{unowned:?}"
+        );
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::absence::Absence;
-use super::balance::{Owners, balance};
+use super::balance::{Balanced, Owners, balance};
 use super::card::Card;
 use super::document;
 use super::follow::Board;
@@ -112,15 +112,19 @@ impl Leader {
                         // Our own node, too, is being made again.
                         continue;
                     }
-                    let (owners, certificate) = match balance(&spec, &counted, &done, before) {
-                        Ok(balanced) => balanced,
-                        Err(why) => {
-                            tracing::warn!(group = self.place.name, %why, "cannot be divided; it stays as it is");
-                            continue;
-                        }
-                    };
-                    if before.is_some_and(|before| before.members == counted && still(before, &spec, &done) == owners) {
+                    let kept = before.map(|before| still(before, &spec, &done)).unwrap_or_default();
+                    let Balanced { owners, certificate, unowned } =
+                        balance(&spec, &counted, &done, before).unwrap_or_else(|why| {
+                            // It stays as it is, but for who takes nothing.
+                            let takes = |id: &String| counted.get(id).is_some_and(|card| card.limit != Some(0));
+                            let owners = kept.clone().into_iter().filter(|(id, _)| takes(id)).collect();
+                            Balanced { owners, certificate: None, unowned: Some(why.to_string()) }
+                        });
+                    if before.is_some_and(|before| before.members == counted && before.unowned == unowned && kept == owners) {
                         continue;
+                    }
+                    if let Some(why) = &unowned {
+                        tracing::warn!(group = self.place.name, why, "items are left without an owner");
                     }
                     let next = Published {
                         generation: before.map_or(0, |before| before.generation) + 1,
@@ -128,6 +132,7 @@ impl Leader {
                         members: counted,
                         absent,
                         owners,
+                        unowned,
                         certificate,
                     };
                     if !self.publish(term, &next, newest.as_ref().map(|(_, version)| *version)).await? {

@@ -62,7 +62,7 @@ pub use self::card::Card;
 pub use self::desk::{Action, Desk};
 pub use self::item::Item;
 pub use self::member::{Amendment, Claim, Member};
-pub use self::progress::Entry;
+pub use self::progress::{Entry, Progress};
 pub use self::published::Published;
 pub use self::spec::{Change, Spec};
 
@@ -139,24 +139,25 @@ impl Partitions {
         Ok(Member::new(member::Inner { group, id, card, membership, shared, board, leader }))
     }
 
-    /// The assignment that is published; `None` where none is.
+    /// The assignment that is published; `None` while no leader made one.
     ///
     /// # Errors
-    /// `ConnectionLost` where the ensemble stays away.
+    /// As [`Partitions::spec`].
     pub async fn assignment(&self) -> Result<Option<Published>> {
-        let read = document::read(&self.place.session, &self.layout.assignment).await?;
-        read.map(|(data, _)| Published::read(&data)).transpose()
+        match document::read(&self.place.session, &self.layout.assignment).await? {
+            Some((data, _)) => Published::read(&data).map(Some),
+            None => self.spec().await.map(|_| None),
+        }
     }
 
-    /// What is published of the group.
+    /// What is published of the group. Looking publishes nothing, whatever the handle brings: joining does.
     ///
     /// # Errors
     /// `NoNode` where nothing is; `ConnectionLost` where the ensemble stays away.
     pub async fn spec(&self) -> Result<Spec> {
         match spec_node::read(&self.place.session, &self.layout).await? {
             Some((spec, _)) => Ok(spec),
-            // Says that nothing is published, or publishes what we bring.
-            None => spec_node::agree(&self.place, &self.layout, &self.asked).await,
+            None => Err(spec_node::unpublished(self.name())),
         }
     }
 
@@ -164,8 +165,11 @@ impl Partitions {
     ///
     /// # Errors
     /// As [`Partitions::spec`].
-    pub async fn progress(&self) -> Result<Vec<Entry>> {
-        progress::read(&self.place.session, &self.layout, &self.spec().await?).await
+    pub async fn progress(&self) -> Result<Progress> {
+        let entries = progress::read(&self.place.session, &self.layout, &self.spec().await?).await?;
+        let waiting = entries.iter().any(|entry| entry.state == "waiting");
+        let assignment = if waiting { self.assignment().await? } else { None };
+        Ok(Progress { entries, unowned: assignment.and_then(|published| published.unowned) })
     }
 
     /// Who is here, with what they say.

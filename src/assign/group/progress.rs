@@ -12,6 +12,15 @@ use super::spec::Spec;
 use crate::error::{Error, Result};
 use crate::session::{Incarnation, Session};
 
+/// How far a group is.
+#[derive(Debug, Serialize)]
+pub struct Progress {
+    /// What became of each item, in their order.
+    pub entries: Vec<Entry>,
+    /// Why the leader left waiting items without an owner; `None` where it did not.
+    pub unowned: Option<String>,
+}
+
 /// What became of one item so far.
 #[derive(Debug, Serialize)]
 pub struct Entry {

@@ -23,6 +23,9 @@ pub struct Published {
     pub absent: Vec<String>,
     /// What each is to work on, in the order of work. Who has nothing is not named.
     pub owners: BTreeMap<String, Vec<Item>>,
+    /// Why items are left without an owner, such as limits that hold no more; `None` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unowned: Option<String>,
     /// What it achieved, in moves against the assignment before it. `None` where there was nobody, or nothing left.
     pub certificate: Option<Certificate>,
 }

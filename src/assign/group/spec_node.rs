@@ -27,7 +27,7 @@ pub(super) async fn agree(place: &Place, layout: &Layout, asked: &Change) -> Res
             };
         }
         if asked.items.is_none() {
-            return Err(Error::no_node(format!("partitions '{name}': nobody published its items yet; give items=")));
+            return Err(unpublished(name));
         }
         let spec = Spec { quiet: super::QUIET, ..Spec::default() }.changed(name, asked)?;
         let incarnation = session.live().await?;
@@ -37,6 +37,13 @@ pub(super) async fn agree(place: &Place, layout: &Layout, asked: &Change) -> Res
             Err(why) => return Err(why),
         }
     }
+}
+
+/// There is no such group yet.
+pub(super) fn unpublished(name: &str) -> Error {
+    Error::no_node(format!(
+        "partitions '{name}': nobody published its items yet; give items= and join, which publishes them"
+    ))
 }
 
 /// The newest spec, and the stat of its node.
@@ -93,7 +100,7 @@ pub(super) async fn change(place: &Place, layout: &Layout, change: &Change) -> R
     let path = session.relative(&layout.spec);
     loop {
         let Some((spec, stat)) = read(session, layout).await? else {
-            return Err(Error::no_node(format!("partitions '{name}': nobody published its items yet; give items=")));
+            return Err(unpublished(name));
         };
         let changed = spec.changed(name, change)?;
         if changed == spec {

@@ -114,7 +114,7 @@ class PartitionMember:
 
         Raises:
             NotOwner: We left.
-            ConfigError: A value makes no sense.
+            ConfigError: A value makes no sense, or the group's strategy does not look at it.
         """
         self._member._update(capacity, *_limit(limit), zone, priority, static)  # noqa: SLF001 - our other half
 

@@ -81,17 +81,19 @@ class Partitions(_sparkeeper.Partitions):
 
         Args:
             id: Unique in the group; a fresh one by default.
-            capacity: Its size beside the others'.
-            limit: The most it takes, in items, or in weight where items have weights.
+            capacity: Its size beside the others'; not for the strategy "round_robin".
+            limit: The most it takes, in items, or in weight where items have weights; 0 takes nothing. Where all limits
+                together leave items over, `assignment().unowned` and `progress().unowned` say so.
             zone: Where it is; items that ask for a zone go there where that costs no balance.
-            priority: For the strategy "priority": higher members fill up first.
+            priority: Only for the strategy "priority": higher members fill up first.
             static: Seconds (or timedelta) for which its items wait for it once its session ended, or it left: back
                 within that, under the same id, it finds them as they were, and nothing moved.
             timeout: Seconds or timedelta, the total; 0 tries once. An id that another session has is waited for no
                 longer than one and a half session timeouts: then the session of a killed predecessor has ended.
 
         Raises:
-            ConfigError: The group is published with other settings; the message says which.
+            ConfigError: The group is published with other settings, or its strategy does not look at what is given;
+                the message says which.
             NoNode: The group is not published, and this handle brings no items.
             NodeExists: Somebody else has the id.
             AcquireTimeout: No server answered in time.

@@ -49,7 +49,6 @@ def test_a_group_travels_as_configuration(zk):
     settings = {
         "items": items,
         "weights": {items[0]: 3},
-        "priorities": [0, 0, 0, 9],
         "zones": [None, "here", None, None],
         "strategy": "weighted",
         "quiet": 0.05,

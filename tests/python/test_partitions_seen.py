@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from sparkeeper import exceptions
@@ -54,3 +56,34 @@ def test_what_cannot_be_divided_stays_and_says_why(zk, coordinator):
         assert sorted(member.held + other.held) == ["x", "y"]
         other.update(limit=-1)
         wait_for(lambda: group.assignment().unowned is None, 10, "the leader to say that it can")
+
+
+@pytest.mark.parametrize(
+    ("settings", "card", "text"),
+    [
+        ({"priorities": [1, 2, 3]}, {}, 'priorities have no effect under the strategy "sticky": leave them out'),
+        ({}, {"priority": 1}, 'priority=1 has no effect under the group\'s strategy "sticky": leave it out'),
+        (
+            {"strategy": "round_robin"},
+            {"capacity": 2.0},
+            "capacity=2 has no effect under the group's strategy \"round_",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_refused(zk, settings, card, text):
+    with pytest.raises(exceptions.ConfigError, match=text):
+        zk.partitions("p", items=range(3), **settings).join("a", **card)
+    with zk.partitions("p", items=range(3), strategy=settings.get("strategy")).join("a") as member:
+        with pytest.raises(exceptions.ConfigError, match=text):
+            zk.partitions("p").update(**settings) if "priorities" in settings else member.update(**card)
+        assert member.held is not None
+
+
+def test_priorities_are_taken_away_with_their_strategy(zk):
+    group = zk.partitions("p", items=range(3), strategy="priority", priorities=[1, 2, 3], quiet=0.05)
+    with pickle.loads(pickle.dumps(group)).join("a", priority=2):
+        group.join("b").leave()  # a copy that had lost them would have published other settings
+        with pytest.raises(exceptions.ConfigError, match=r"in update, priorities=\[\] takes them away"):
+            group.update(strategy="sticky")
+        group.update(strategy="sticky", priorities=[])
+        zk.partitions("p", strategy="sticky", priorities=[]).join("c").leave()

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::Spec;
+use crate::assign::Strategy;
 use crate::error::{Error, Result};
 
 /// The longest reservation: a hundred years.
@@ -45,6 +47,27 @@ impl Card {
         }
         if self.reserve() > LONGEST {
             return Err(Error::config(format!("static={:?}: give a hundred years at most", self.reserve())));
+        }
+        Ok(())
+    }
+
+    /// Refuses what would be without effect in a group: whoever says it expects one.
+    ///
+    /// # Errors
+    /// `Config`.
+    pub(super) fn check_used(&self, spec: &Spec) -> Result<()> {
+        let refuse = |what: String| {
+            Err(Error::config(format!(
+                "{what} has no effect under the group's strategy \"{}\": leave it out, or change the strategy with update()",
+                spec.strategy.name()
+            )))
+        };
+        if self.priority != 0 && spec.strategy != Strategy::Priority {
+            return refuse(format!("priority={}", self.priority));
+        }
+        #[expect(clippy::float_cmp, reason = "the default itself")]
+        if self.capacity != 1.0 && spec.strategy == Strategy::RoundRobin {
+            return refuse(format!("capacity={}", self.capacity));
         }
         Ok(())
     }

@@ -32,10 +32,10 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Follows them until the last clone is dropped, without keeping the session open.
-    pub(super) fn new(succession: &Succession, layout: &Layout) -> Self {
+    /// Follows them, from a spec that was read before, until the last clone is dropped, without keeping the session open.
+    pub(super) fn new(succession: &Succession, layout: &Layout, spec: Arc<Spec>) -> Self {
         let mut tasks = JoinSet::new();
-        let (spec, on_spec) = watch::channel(None);
+        let (spec, on_spec) = watch::channel(Some(spec));
         let path = layout.spec.clone();
         tasks.spawn(follow(succession.clone(), spec, move |incarnation, tell| {
             let path = path.clone();

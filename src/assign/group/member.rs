@@ -161,6 +161,9 @@ impl Member {
                 reserve: reserve.unwrap_or(card.reserve),
             };
             changed.check()?;
+            if let Some(spec) = self.0.board.spec.borrow().as_deref() {
+                changed.check_used(spec)?;
+            }
             // In the lock, so that two updates are made in the order in which they are remembered.
             let edition = self.0.membership.change(changed.bytes()?)?;
             *card = changed;

@@ -124,10 +124,11 @@ impl Partitions {
         let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
         self.place.component("member id", &id)?;
         let spec = Arc::new(spec_node::agree(&self.place, &self.layout, &self.asked).await?);
+        card.check_used(&spec)?;
         let title = format!("member '{id}' of partitions '{name}'");
         let bytes = card.bytes()?;
         let membership = Membership::begin(session, &self.layout.members, &id, title, bytes, timeout).await?;
-        let board = Board::new(&session.succession(), &self.layout);
+        let board = Board::new(&session.succession(), &self.layout, spec.clone());
         let claimant = Claimant { group: name.clone(), member: id.clone(), layout: self.layout.clone() };
         let engine = Engine::new(claimant, board.clone(), session.succession(), spec);
         let shared = engine.shared();

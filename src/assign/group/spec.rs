@@ -105,6 +105,13 @@ impl Spec {
                 return refuse(format!("{length} {what} for {} items; give one for each", self.items.len()));
             }
         }
+        if self.priorities.is_some() && self.strategy != Strategy::Priority {
+            return refuse(format!(
+                "priorities have no effect under the strategy \"{}\": leave them out (in update, priorities=[] takes \
+                 them away), or use \"priority\"",
+                self.strategy.name()
+            ));
+        }
         if !QUIET.contains(&self.quiet()) {
             return refuse(format!("quiet={:?}: give from {:?} to {:?}", self.quiet(), QUIET.start(), QUIET.end()));
         }

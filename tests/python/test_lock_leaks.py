@@ -26,6 +26,14 @@ def resident():
     return psutil.Process().memory_info().rss / 2**20
 
 
+def in_line(lock):
+    """How many hold it or wait for it; None while the link is down, as it may be on a busy machine."""
+    try:
+        return len(lock.contenders())
+    except exceptions.ConnectionLost:
+        return None
+
+
 async def try_for_a_moment(zk, times):
     """Acquire, with a time limit, what somebody else holds: many times, some at once."""
 
@@ -53,7 +61,7 @@ def test_ten_thousand_timed_acquires_leave_nothing(zk, coordinator, server):
     memory = resident()
     assert asyncio.run(try_for_a_moment(zk, 10_000)) == 10_000
     wait_for(lambda: watches(server) == before, 30, "the watch count to return to where it was")
-    wait_for(lambda: len(holder.lock("l").contenders()) == 1, 10, "the nodes to be gone")
+    wait_for(lambda: in_line(holder.lock("l")) == 1, 20, "the nodes to be gone")
     wait_for(lambda: resident() < memory + 8, 10, "the memory to return to where it was")
     held.check()
 

@@ -7,25 +7,34 @@
 use std::collections::BTreeMap;
 
 use super::capacity::{Capacities, Fraction};
-use super::flow::Network;
+use super::flow::{Arc, Network};
 use super::problem::Member;
 use super::quota::quotas;
 use crate::error::{Error, Result};
 
-/// Evens the loads of whatever flows. Fails where limits cannot be kept; `name` says which items a hub holds.
+/// Evens the loads of whatever flows; `name` says which items a hub holds. Fails where limits cannot be kept.
+///
+/// The prices of `network` hold for the first step, which most often is the only one. True: it was, and no assignment
+/// that is as even is cheaper.
 pub(super) fn even(
     network: &mut Network,
     members: &[Member],
     capacities: &Capacities,
     name: &dyn Fn(&[usize]) -> String,
-) -> Result<()> {
+) -> Result<bool> {
     let mut parts = vec![0_usize; members.len()];
+    let Aim { least, most, .. } = aim(network, members, capacities, &parts, name)?;
+    network.settle(&least, &most);
+    if (0..members.len()).all(|m| (least[m]..=most[m]).contains(&network.loads[m])) {
+        return Ok(true);
+    }
+    network.price(false);
     loop {
-        let targets = targets(network, members, capacities, &parts, name)?;
+        let Aim { targets, .. } = aim(network, members, capacities, &parts, name)?;
         network.settle(&targets, &targets);
         let over: Vec<usize> = (0..members.len()).filter(|&m| network.loads[m] > targets[m]).collect();
         if over.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let reached = network.reach(over.iter().copied());
         let mut cut: BTreeMap<usize, usize> = BTreeMap::new();
@@ -39,35 +48,47 @@ pub(super) fn even(
         for hub in network.hubs.clone() {
             let arcs = &mut network.arcs[hub];
             // All that flows out of a hub ends in one part.
-            let Some(part) = arcs.iter().find(|arc| arc.flow > 0).map(|arc| parts[arc.member]) else { continue };
+            let part = |arc: &Arc| parts[arc.member as usize];
+            let Some(here) = arcs.iter().find(|arc| arc.flow > 0).map(part) else { continue };
             for arc in arcs {
-                arc.open &= parts[arc.member] == part;
+                arc.open &= part(arc) == here;
             }
         }
     }
 }
 
+/// Loads to aim at: all between `least` and `most` that add up are as even as `targets`.
+struct Aim {
+    least: Vec<u64>,
+    most: Vec<u64>,
+    targets: Vec<u64>,
+}
+
 /// The quotas of each part by itself, for what its members hold together.
-fn targets(
+fn aim(
     network: &Network,
     members: &[Member],
     capacities: &Capacities,
     parts: &[usize],
     name: &dyn Fn(&[usize]) -> String,
-) -> Result<Vec<u64>> {
+) -> Result<Aim> {
     let mut together: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (member, part) in parts.iter().enumerate() {
         together.entry(*part).or_default().push(member);
     }
-    let mut targets = vec![0; members.len()];
+    let none = vec![0; members.len()];
+    let mut aim = Aim { least: none.clone(), most: none.clone(), targets: none };
     for part in together.values() {
         let loads: Vec<u64> = part.iter().map(|&member| network.loads[member]).collect();
         let items = loads.iter().sum::<u64>();
         let these: Vec<Member> = part.iter().map(|&member| members[member]).collect();
         let room = these.iter().fold(0_u64, |sum, member| sum.saturating_add(member.limit.unwrap_or(u64::MAX)));
         if room < items {
-            let mut hubs: Vec<usize> =
-                part.iter().flat_map(|&member| network.used(member)).map(|&arc| network.arcs[arc].hub).collect();
+            let mut hubs: Vec<usize> = part
+                .iter()
+                .flat_map(|&member| network.used(member))
+                .map(|&arc| network.arcs[arc].hub as usize)
+                .collect();
             hubs.sort_unstable();
             hubs.dedup();
             let some: Vec<String> = part.iter().take(5).map(|member| format!("member {member}")).collect();
@@ -80,11 +101,13 @@ fn targets(
             )));
         }
         let quotas = quotas(&these, &capacities.only(part), usize::try_from(items).unwrap_or(usize::MAX))?;
-        for (&member, target) in part.iter().zip(quotas.favouring(&loads)) {
-            targets[member] = target;
+        for (at, (&member, target)) in part.iter().zip(quotas.favouring(&loads)).enumerate() {
+            aim.targets[member] = target;
+            aim.least[member] = quotas.least[at];
+            aim.most[member] = quotas.least[at] + u64::from(quotas.open[at]);
         }
     }
-    Ok(targets)
+    Ok(aim)
 }
 
 /// Loads between which every assignment with the best balance lies; closes the arcs that none of them uses.
@@ -102,6 +125,10 @@ pub(super) fn face(network: &mut Network, members: &[Member], capacities: &Capac
     };
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by_key(|&member| (next(member), member));
+    let mut into = vec![Vec::new(); members.len()];
+    for arc in &network.arcs {
+        into[arc.member as usize].push(arc.hub as usize);
+    }
     let mut level = vec![None; members.len()];
     let mut seen = vec![false; network.hubs.len()];
     for lowest in order {
@@ -112,11 +139,10 @@ pub(super) fn face(network: &mut Network, members: &[Member], capacities: &Capac
                 continue;
             }
             level[member] = Some(found);
-            for &arc in &network.into[member] {
-                let hub = network.arcs[arc].hub;
+            for &hub in &into[member] {
                 if !std::mem::replace(&mut seen[hub], true) {
                     let from = network.arcs[network.hubs[hub].clone()].iter();
-                    queue.extend(from.filter(|arc| arc.flow > 0).map(|arc| arc.member));
+                    queue.extend(from.filter(|arc| arc.flow > 0).map(|arc| arc.member as usize));
                 }
             }
         }
@@ -124,9 +150,9 @@ pub(super) fn face(network: &mut Network, members: &[Member], capacities: &Capac
     let level: Vec<Level> = level.into_iter().map(|level| level.unwrap_or(Level::Full)).collect();
     for hub in network.hubs.clone() {
         let arcs = &mut network.arcs[hub];
-        let lowest = arcs.iter().map(|arc| level[arc.member]).min();
+        let lowest = arcs.iter().map(|arc| level[arc.member as usize]).min();
         for arc in arcs {
-            arc.open = Some(level[arc.member]) == lowest;
+            arc.open = Some(level[arc.member as usize]) == lowest;
         }
     }
     let places = |member: usize, full: bool| match level[member] {

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
 
 use super::Network;
 
@@ -22,21 +23,6 @@ enum Step {
     Fill(usize),
     /// Out of that pool: the member gives up such a place.
     Vacate(usize),
-}
-
-/// What stands at one place in the list of ways out of a node.
-enum Way {
-    /// A step, the node it leads to, and its price.
-    Open(Step, usize, i64),
-    Closed,
-    /// Behind the last one.
-    End,
-}
-
-impl Way {
-    fn when(open: bool, step: Step, to: usize, price: i64) -> Self {
-        if open { Self::Open(step, to, price) } else { Self::Closed }
-    }
 }
 
 /// A run of the algorithm: nodes are the hubs, then the members, then the pool.
@@ -68,7 +54,7 @@ impl Network {
         excess[nodes - 1] = -excess.iter().sum::<i64>();
         let mut potential = vec![0; nodes];
         for (hub, potential) in potential[..hubs].iter_mut().enumerate() {
-            let used = self.hubs[hub].clone().filter(|&arc| self.arcs[arc].flow > 0);
+            let used = self.arcs[self.hubs[hub].clone()].iter().filter(|arc| arc.flow > 0);
             *potential = -used.map(|arc| self.last_price(arc)).max().unwrap_or(0);
         }
         let (level, tried) = (vec![u32::MAX; nodes], vec![0; nodes]);
@@ -86,29 +72,38 @@ impl Run<'_> {
         self.network.hubs.len()
     }
 
-    fn way(&self, node: usize, at: usize) -> Way {
+    /// Shows the open ways out of a node, from the place `from` in their list on: the place, the step, the node that it
+    /// leads to and its price. Stops where it is told to.
+    fn ways<B>(
+        &self,
+        node: usize,
+        from: usize,
+        mut show: impl FnMut(usize, Step, usize, i64) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         let (hubs, pool) = (self.hubs(), self.potential.len() - 1);
         let network = &*self.network;
         if node < hubs {
-            let arc = network.hubs[node].start + at;
-            if arc >= network.hubs[node].end {
-                return Way::End;
+            let range = network.hubs[node].start + from..network.hubs[node].end;
+            for (at, arc) in range.clone().zip(&network.arcs[range]).filter(|(_, arc)| arc.open) {
+                let place = at - network.hubs[node].start;
+                show(place, Step::Give(at), hubs + arc.member as usize, network.next_price(arc))?;
             }
-            let to = &network.arcs[arc];
-            Way::when(to.open, Step::Give(arc), hubs + to.member, network.next_price(arc))
         } else if node < pool {
             let member = node - hubs;
-            // The list changes while items are pushed along: a way that is passed over so is found in the next layering.
-            match at.checked_sub(1).map(|at| network.used(member).get(at)) {
-                None => Way::when(self.filled[member] < self.most[member], Step::Fill(member), pool, 0),
-                Some(Some(&arc)) => Way::Open(Step::Take(arc), network.arcs[arc].hub, -network.last_price(arc)),
-                Some(None) => Way::End,
+            if from == 0 && self.filled[member] < self.most[member] {
+                show(0, Step::Fill(member), pool, 0)?;
             }
-        } else if at < network.loads.len() {
-            Way::when(self.filled[at] > self.least[at], Step::Vacate(at), hubs + at, 0)
+            // The list changes while items are pushed along: a way that is passed over so is found in the next layering.
+            for (place, &at) in (1..).zip(network.used(member)).skip(from.saturating_sub(1)) {
+                let arc = &network.arcs[at];
+                show(place, Step::Take(at), arc.hub as usize, -network.last_price(arc))?;
+            }
         } else {
-            Way::End
+            for member in (from..network.loads.len()).filter(|&member| self.filled[member] > self.least[member]) {
+                show(member, Step::Vacate(member), hubs + member, 0)?;
+            }
         }
+        ControlFlow::Continue(())
     }
 
     /// How much can go that way at that price.
@@ -116,23 +111,23 @@ impl Run<'_> {
         match step {
             Step::Give(arc) => {
                 let arc = &self.network.arcs[arc];
-                if arc.flow < arc.owned { arc.owned - arc.flow } else { u64::MAX }
+                if arc.flow < arc.owned { u64::from(arc.owned - arc.flow) } else { u64::MAX }
             }
             Step::Take(arc) => {
                 let arc = &self.network.arcs[arc];
-                if arc.flow > arc.owned { arc.flow - arc.owned } else { arc.flow }
+                u64::from(if arc.flow > arc.owned { arc.flow - arc.owned } else { arc.flow })
             }
             Step::Fill(member) => self.most[member] - self.filled[member],
             Step::Vacate(member) => self.filled[member] - self.least[member],
         }
     }
 
-    fn take(&mut self, step: Step, amount: u64) {
+    fn take(&mut self, step: Step, amount: u32) {
         match step {
             Step::Give(arc) => self.network.push(arc, amount),
             Step::Take(arc) => self.network.pull(arc, amount),
-            Step::Fill(member) => self.filled[member] += amount,
-            Step::Vacate(member) => self.filled[member] -= amount,
+            Step::Fill(member) => self.filled[member] += u64::from(amount),
+            Step::Vacate(member) => self.filled[member] -= u64::from(amount),
         }
     }
 
@@ -146,41 +141,31 @@ impl Run<'_> {
                 queue.push(Reverse((0, node)));
             }
         }
-        let mut nearest = FAR;
         let mut here = Vec::new();
         while let Some(Reverse((so_far, node))) = queue.pop() {
             if so_far > distance[node] {
                 continue;
             }
-            if so_far > nearest {
-                break;
-            }
             here.push(node);
             while let Some(node) = here.pop() {
                 if self.excess[node] < 0 {
-                    nearest = so_far;
-                }
-                for at in 0.. {
-                    let (to, price) = match self.way(node, at) {
-                        Way::Open(_, to, price) => (to, price),
-                        Way::Closed => continue,
-                        Way::End => break,
-                    };
-                    let reduced = price + self.potential[node] - self.potential[to];
-                    if so_far + reduced < distance[to] {
-                        distance[to] = so_far + reduced;
-                        // Without a price there is nothing to sort.
-                        if reduced == 0 { here.push(to) } else { queue.push(Reverse((distance[to], to))) }
+                    for (potential, distance) in self.potential.iter_mut().zip(distance) {
+                        *potential += distance.min(so_far);
                     }
+                    return true;
                 }
+                let _: ControlFlow<()> = self.ways(node, 0, |_, _, to, price| {
+                    let farther = so_far + price + self.potential[node] - self.potential[to];
+                    if farther < distance[to] {
+                        distance[to] = farther;
+                        // Without a price there is nothing to sort.
+                        if farther == so_far { here.push(to) } else { queue.push(Reverse((farther, to))) }
+                    }
+                    ControlFlow::Continue(())
+                });
             }
         }
-        if nearest < FAR {
-            for (potential, distance) in self.potential.iter_mut().zip(distance) {
-                *potential += distance.min(nearest);
-            }
-        }
-        nearest < FAR
+        false
     }
 
     fn is_free(&self, from: usize, to: usize, price: i64) -> bool {
@@ -189,31 +174,31 @@ impl Run<'_> {
 
     /// How many free steps each node is from the excess; false when no shortage is in reach.
     fn layer(&mut self) -> bool {
-        self.level.fill(u32::MAX);
+        let mut level = std::mem::take(&mut self.level);
+        level.fill(u32::MAX);
         self.tried.fill(0);
         let mut queue: VecDeque<usize> = (0..self.excess.len()).filter(|&node| self.excess[node] > 0).collect();
         for &node in &queue {
-            self.level[node] = 0;
+            level[node] = 0;
         }
         let mut end = u32::MAX;
         while let Some(node) = queue.pop_front() {
-            if self.level[node] >= end {
+            let next = level[node] + 1;
+            if next > end {
                 break;
             }
-            for at in 0.. {
-                match self.way(node, at) {
-                    Way::Open(_, to, price) if self.level[to] == u32::MAX && self.is_free(node, to, price) => {
-                        self.level[to] = self.level[node] + 1;
-                        if self.excess[to] < 0 {
-                            end = self.level[to];
-                        }
-                        queue.push_back(to);
+            let _: ControlFlow<()> = self.ways(node, 0, |_, _, to, price| {
+                if level[to] == u32::MAX && self.is_free(node, to, price) {
+                    level[to] = next;
+                    if self.excess[to] < 0 {
+                        end = next;
                     }
-                    Way::Open(..) | Way::Closed => {}
-                    Way::End => break,
+                    queue.push_back(to);
                 }
-            }
+                ControlFlow::Continue(())
+            });
         }
+        self.level = level;
         end < u32::MAX
     }
 
@@ -229,29 +214,35 @@ impl Run<'_> {
         let mut path: Vec<(usize, Step)> = Vec::new();
         let mut node = source;
         while self.excess[node] >= 0 {
-            match self.way(node, self.tried[node]) {
-                Way::Open(step, to, price)
-                    if self.level[to] == self.level[node].saturating_add(1) && self.is_free(node, to, price) =>
-                {
-                    path.push((node, step));
-                    node = to;
+            let next = self.level[node].saturating_add(1);
+            let found = self.ways(node, self.tried[node], |place, step, to, price| {
+                if self.level[to] == next && self.is_free(node, to, price) {
+                    ControlFlow::Break((place, step, to))
+                } else {
+                    ControlFlow::Continue(())
                 }
-                Way::Open(..) | Way::Closed => self.tried[node] += 1,
-                Way::End => {
-                    let Some((back, _)) = path.pop() else { return false };
-                    node = back;
-                    self.tried[node] += 1;
-                }
+            });
+            if let ControlFlow::Break((place, step, to)) = found {
+                self.tried[node] = place;
+                path.push((node, step));
+                node = to;
+            } else {
+                // Nobody need try this one again.
+                self.level[node] = u32::MAX;
+                let Some((back, _)) = path.pop() else { return false };
+                node = back;
+                self.tried[node] += 1;
             }
         }
         let wanted = self.excess[source].min(-self.excess[node]).unsigned_abs();
         let amount = path.iter().map(|(_, step)| self.room(*step)).fold(wanted, u64::min);
+        // Items, and so what is in excess of them, are counted in 32 bits.
+        let amount = u32::try_from(amount).unwrap_or(u32::MAX);
         for (_, step) in path {
             self.take(step, amount);
         }
-        let moved = i64::try_from(amount).unwrap_or(i64::MAX);
-        self.excess[source] -= moved;
-        self.excess[node] += moved;
+        self.excess[source] -= i64::from(amount);
+        self.excess[node] += i64::from(amount);
         true
     }
 }

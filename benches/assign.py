@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -68,7 +69,10 @@ def weighted(partitions: int) -> dict[str, Any]:
 
 
 def constrained(partitions: int, members: int) -> dict[str, Any]:
-    """Let every partition go to twenty members of its own, with random owners now and zones that nobody asked for."""
+    """Let every partition go to twenty members of its own, one of which owns it now.
+
+    Every third partition asks for a zone that a third of the members are in.
+    """
     choices = min(20, members)
     eligible = [RANDOM.choice(members, choices, replace=False).tolist() for _ in range(partitions)]
     current = {partition: choice[0] for partition, choice in enumerate(eligible)}
@@ -119,17 +123,29 @@ def growth(*, quick: bool) -> list[dict[str, Any]]:
 
 
 def plot(rows: list[dict[str, Any]], path: str) -> None:
-    """Draw time over P, a line for each N, on logarithmic axes."""
+    """Draw time over P, a line for each N, on logarithmic axes with a mark at every power of ten."""
     import altair as alt  # noqa: PLC0415 - only the plot needs it
 
+    def axis(column: str, title: str, unit: str) -> dict[str, Any]:
+        powers = [math.log10(row[column]) for row in rows]
+        marks = [10.0**power for power in range(math.floor(min(powers)), math.ceil(max(powers)) + 1)]
+        scale = alt.Scale(type="log", domain=[marks[0], marks[-1]], nice=False)
+        label = f"format(datum.value, '~s') + '{unit}'"
+        return {
+            "shorthand": f"{column}:Q",
+            "scale": scale,
+            "axis": alt.Axis(title=title, values=marks, labelExpr=label),
+        }
+
+    kinds = list(dict.fromkeys(row["what"] for row in rows))
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True)
         .encode(
-            x=alt.X("partitions:Q", scale=alt.Scale(type="log"), title="partitions"),
-            y=alt.Y("core:Q", scale=alt.Scale(type="log"), title="seconds in the core"),
-            color=alt.Color("members:N", title="members"),
-            column=alt.Column("what:N", title=None),
+            x=alt.X(**axis("partitions", "partitions (P)", "")),
+            y=alt.Y(**axis("core", "time in the core", "s")),
+            color=alt.Color("members:O", title="members (N)", scale=alt.Scale(scheme="viridis")),
+            column=alt.Column("what:N", title=None, sort=kinds),
         )
         .properties(width=220, height=220, title="Growth of an assignment with P and N")
     )

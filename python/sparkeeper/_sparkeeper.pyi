@@ -22,9 +22,9 @@ class AssignmentProblem:
         members: tuple[Any, Sequence[float], Sequence[int | None], Sequence[int | None], Sequence[int]],
         names: Any,
         *,
-        weights: Sequence[int] | Incomplete | None = None,
-        current: Sequence[int | None] | Incomplete | None = None,
-        eligible: tuple[Sequence[Sequence[int]], Sequence[int | None]] | None = None,
+        weights: Incomplete | Sequence[int] | None = None,
+        current: Incomplete | Sequence[int | None] | None = None,
+        eligible: tuple[Sequence[int | None], Incomplete | Sequence[int | None]] | None = None,
         zones: Sequence[int | None] | None = None,
         priorities: Sequence[int] | None = None,
     ) -> AssignmentProblem: ...
@@ -41,7 +41,7 @@ class AssignmentProblem:
         Raises:
             ConfigError: The problem contradicts itself or cannot be met; the text names the positions.
         """
-    def verify(self, /, certificate: Certificate, owners: Sequence[int | None] | Incomplete) -> None:
+    def verify(self, /, certificate: Certificate, owners: Incomplete | Sequence[int | None]) -> None:
         """
         Work the certificate of these owners out again, and compare.
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper.columns import (
@@ -165,7 +166,7 @@ def positions(current: object, who: Names, what: Names) -> Any:  # noqa: ANN401 
         owners = who.find_all(members)
     else:
         known = _mapping(current, what, "current")
-        return [who.find(known[name]) if name in known else None for name in what.plain()]
+        return who.find_all([known.get(name) for name in what.plain()])
     rows = what.rows(names, "current")
     return owners if rows is None else owners.take(rows)
 
@@ -215,19 +216,19 @@ def _two_named(table: Any, called: str) -> tuple[Any, Any]:  # noqa: ANN401 - Py
     )
 
 
-def _eligible(eligible: object, who: Names, what: Names) -> tuple[list[list[int]], list[int | None]]:
-    """The different choices of members, and which of them each partition has; None is all."""
-    classes: dict[tuple[int, ...], int] = {}
+def _eligible(eligible: object, who: Names, what: Names) -> tuple[list[int | None], Any]:
+    """How many members each partition names, where None is all there are; then those members, one after the other."""
+    choices: list[list[object] | None] = what.values(eligible, "eligible", _several, lambda _: None)
+    named = list(chain.from_iterable(choice for choice in choices if choice is not None))
+    return [None if choice is None else len(choice) for choice in choices], who.find_all(named)
 
-    def choice(value: object) -> int | None:
-        if value is None:
-            return None
-        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-            raise TypeError("expected several members")
-        return classes.setdefault(tuple(who.find_some(value)), len(classes))
 
-    of = what.values(eligible, "eligible", choice, lambda _: None)
-    return [list(members) for members in classes], of
+def _several(value: object) -> list[object] | None:
+    if value is None or isinstance(value, list):
+        return value
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError("expected several members")
+    return list(value)
 
 
 def whole(value: object) -> int:

@@ -88,18 +88,15 @@ class Names:
         except TypeError:
             return None
 
-    def find_some(self, names: Iterable[object]) -> list[int]:
-        """The positions of those names that are there, each once, in order."""
-        names = list(names)
-        known: Callable[[Any], int | None] = self._index().get
-        try:
-            found = set(map(known, names))
-        except TypeError:  # one of them has no hash, so that it is none of ours
-            found = set(map(self.find, names))
-        return sorted(position for position in found if position is not None)
-
-    def find_all(self, names: Any) -> Any:  # noqa: ANN401 - an Arrow column
-        """The position of every name of a column, null where there is none such."""
+    def find_all(self, names: Any) -> Any:  # noqa: ANN401 - an Arrow column or a sequence
+        """The position of every name, null or None where there is none such: an Arrow column or a list."""
+        if not is_arrow(names):
+            names = self._as_mine(names)
+        if not is_arrow(names):
+            try:
+                return list(map(self._index().get, names))
+            except TypeError:  # one of them has no hash, so that it is none of ours
+                return [self.find(name) for name in names]
         import pyarrow as pa  # noqa: PLC0415 - there is an Arrow column
         import pyarrow.compute as pc  # noqa: PLC0415 - as above
 
@@ -110,6 +107,18 @@ class Names:
             )
         except pa.ArrowException:  # names of another kind
             return pa.array([self.find(name) for name in names.to_pylist()], pa.int32())
+
+    def _as_mine(self, names: list[Any]) -> Any:  # noqa: ANN401 - an Arrow column or the list
+        """These names as a column of my type, which Arrow looks up faster than Python does; else as they are."""
+        if self.column is None:
+            return names
+        import pyarrow as pa  # noqa: PLC0415 - there is an Arrow column
+
+        try:
+            column = pa.array(names)
+        except (pa.ArrowException, OverflowError):  # names of several kinds, or of one that Arrow does not know
+            return names
+        return column if column.type == self.column.type else names
 
     def rows(self, names: Any, what: str) -> Any:  # noqa: ANN401 - an Arrow column
         """Where each of these names stands in an Arrow column of names; None where both are the same column.

@@ -8,6 +8,7 @@
 //! | [`Problem`] | items, members, weights, current owners, who may own what |
 //! | [`assign`] | the owners, by one of the strategies of [`Strategy`] |
 //! | [`Certificate`] | what an assignment achieved beside what is possible, for anybody to check |
+//! | [`classes`] | items grouped by the members that they may go to |
 //! | [`lower_bound`] | what no assignment of weights can beat |
 //! | [`murmur3`] | Spark's hash of an int, run backwards to place rows exactly |
 
@@ -16,6 +17,7 @@ mod balance;
 mod bound;
 mod capacity;
 mod certificate;
+mod classes;
 mod constrained;
 mod evidence;
 mod flow;
@@ -34,6 +36,7 @@ mod weighted;
 
 pub use bound::lower_bound;
 pub use certificate::Certificate;
+pub use classes::classes;
 pub use load::Load;
 pub use problem::{Eligible, Member, NONE, Problem, Strategy, key};
 

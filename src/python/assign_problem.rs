@@ -3,6 +3,9 @@
 use arrow_array::{Array, UInt32Array, UInt64Array, make_array};
 use arrow_data::ArrayData;
 use arrow_pyarrow::PyArrowType;
+use pyo3::exceptions::PyTypeError;
+use pyo3::inspect::PyStaticExpr;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -11,11 +14,29 @@ use super::errors::raise;
 use crate::arrow;
 use crate::assign::{self, Eligible, Member, NONE, Problem, Strategy};
 
+/// An Arrow array. It must be tried before a list: PyArrow's are sequences too, of objects that are slow to read.
+pub(super) struct ArrowArray(ArrayData);
+
+impl<'py> FromPyObject<'_, 'py> for ArrowArray {
+    type Error = PyErr;
+
+    const INPUT_TYPE: PyStaticExpr = <PyArrowType<ArrayData> as FromPyObject<'_, '_>>::INPUT_TYPE;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        // A list must not cost an import of PyArrow, which would say no more than this.
+        if value.hasattr(intern!(value.py(), "__arrow_c_array__"))? {
+            Ok(Self(value.extract::<PyArrowType<ArrayData>>()?.0))
+        } else {
+            Err(PyTypeError::new_err("not an Arrow array"))
+        }
+    }
+}
+
 /// A column of whole numbers: Arrow's, whose memory is used as it is where its type allows, or a list.
 #[derive(FromPyObject)]
 pub(super) enum Column {
+    Arrow(ArrowArray),
     List(Vec<u64>),
-    Arrow(PyArrowType<ArrayData>),
 }
 
 impl Column {
@@ -30,8 +51,8 @@ impl Column {
 /// A column of positions among the members: Arrow's, where null is nobody, or a list.
 #[derive(FromPyObject)]
 pub(super) enum Positions {
+    Arrow(ArrowArray),
     List(Vec<Option<u32>>),
-    Arrow(PyArrowType<ArrayData>),
 }
 
 impl Positions {
@@ -59,6 +80,9 @@ pub(super) enum Owners {
 ///     zones: A number for each zone; None is nowhere.
 ///     priorities: Higher ones fill up first.
 type Members<'py> = (Bound<'py, PyAny>, Vec<f64>, Vec<Option<u64>>, Vec<Option<u32>>, Vec<i64>);
+
+/// How many members each item names, where None is all there are; then those members, one after the other.
+type Choices = (Vec<Option<usize>>, Positions);
 
 /// Everything that an assignment depends on, as numbers by position.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
@@ -95,7 +119,6 @@ impl AssignmentProblem {
     #[new]
     #[pyo3(signature = (strategy, members, names, *, weights=None, current=None, eligible=None, zones=None, priorities=None))]
     #[expect(clippy::too_many_arguments, reason = "an assignment depends on so many things")]
-    #[expect(clippy::type_complexity, reason = "classes, and the class of each item")]
     fn new(
         py: Python<'_>,
         strategy: &str,
@@ -103,7 +126,7 @@ impl AssignmentProblem {
         names: &Bound<'_, PyAny>,
         weights: Option<Column>,
         current: Option<Positions>,
-        eligible: Option<(Vec<Vec<u32>>, Vec<Option<u32>>)>,
+        eligible: Option<Choices>,
         zones: Option<Vec<Option<u32>>>,
         priorities: Option<Vec<i64>>,
     ) -> PyResult<Self> {
@@ -123,14 +146,15 @@ impl AssignmentProblem {
                 key,
             })
             .collect();
-        let (classes, of) = eligible.map_or((Vec::new(), None), |(classes, of)| (classes, Some(none(of))));
+        let eligible = eligible.map(classes).transpose().map_err(|error| raise(py, &error))?;
+        let (classes, of) = eligible.unzip();
         Ok(Self {
             strategy: Strategy::named(strategy).map_err(|error| raise(py, &error))?,
             members,
             keys,
             weights: weights.map(Column::weights).transpose().map_err(|error| raise(py, &error))?,
             current: current.map(Positions::members).transpose().map_err(|error| raise(py, &error))?,
-            classes,
+            classes: classes.unwrap_or_default(),
             of,
             zones: zones.map(none),
             priorities,
@@ -165,6 +189,14 @@ impl AssignmentProblem {
         let owners = owners.members().map_err(|error| raise(py, &error))?;
         py.detach(|| certificate.inner().verify(&self.borrow(), &owners)).map_err(|error| raise(py, &error))
     }
+}
+
+fn classes((lengths, members): Choices) -> crate::error::Result<(Vec<Vec<u32>>, Vec<u32>)> {
+    let mut members = members.members()?.into_iter();
+    Ok(assign::classes(lengths.into_iter().map(|length| {
+        let named = members.by_ref().take(length?);
+        Some(named.filter(|member| *member != NONE).collect())
+    })))
 }
 
 /// Each name as a number that is the same in every process and version.

@@ -159,3 +159,18 @@ def test_what_is_wrong_with_a_column_is_named(change, text, arrow):
     partitions = pa.array([1, 2, 3]) if arrow else [1, 2, 3]
     with pytest.raises(ConfigError, match=text):
         assign(**{"members": ["a", "b"], "partitions": partitions} | change)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [["c", "gone"], ("a", "c"), {"c"}, ["c", 7], ["c", b"a"], ["c", ["a"]], ["c", None], ["c", 2**70]],
+    ids=repr,
+)
+def test_eligible_members_are_found_in_a_column_as_in_a_list(choice):
+    eligible = [choice, None, ["b"], ["a", "b"], choice]
+    expected = assign(["a", "b", "c"], range(5), eligible=eligible)
+    a = assign(pa.array(["a", "b", "c"]), range(5), eligible=eligible)
+    assert a.certificate == expected.certificate
+    assert a.owners == expected.owners
+    assert {a.owners[0], a.owners[4]} <= {name for name in choice if name in ("a", "c")}
+    a.verify()

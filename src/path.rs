@@ -73,6 +73,12 @@ pub fn child(parent: &str, name: &str) -> String {
     if parent == "/" { format!("/{name}") } else { format!("{parent}/{name}") }
 }
 
+/// The last component of a path.
+#[must_use]
+pub fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 fn validate(relative: &str) -> Result<()> {
     let refuse = |why: &str| Err(Error::invalid_path(format!("path '{}': {why}", relative.escape_debug())));
     for component in relative.split('/') {

@@ -17,7 +17,9 @@ use super::place::Place;
 use super::turn::{Rule, Ticket, Turn, ambiguous, line, positions};
 use crate::error::{Error, Result};
 use crate::path::child;
-use crate::session::{Created, Grant, GrantKind, Incarnation, Session, Standing, create_protected, letter, list_again};
+use crate::session::{
+    Created, Grant, GrantKind, Incarnation, Session, Standing, create_protected, letter, list_again, siblings,
+};
 
 /// Somebody who stands in line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,11 +139,7 @@ pub(super) async fn advance(
             Turn::Watch(before) => gone(incarnation, &client, &child(parent, &before)).await?,
         }
         created.epoch = incarnation.link().epoch;
-        created.siblings = match list_again(incarnation, &client, parent).await {
-            // Our node was deleted, and then the empty parent.
-            Err(Error::NoNode(_)) => Vec::new(),
-            listed => listed?,
-        };
+        created.siblings = siblings(incarnation, &client, parent).await?;
     }
 }
 

@@ -11,6 +11,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
+
 use super::contenders::{self, Contender};
 use super::holds::{Held, Holder, Holds, Mode};
 use super::lock::{LINE, who_holds};
@@ -18,10 +20,10 @@ use super::place::Place;
 use super::revocation;
 use super::turn::{Turn, line};
 use crate::error::{Error, Result};
-use crate::path::{Namespace, child};
+use crate::path::{Namespace, child, name};
 use crate::retry::Deadline;
 use crate::session::{
-    Grant, GrantState, Incarnation, Release, Session, Standing, Together, Wanted, create_together, list_again,
+    Grant, GrantState, Incarnation, Release, Session, Standing, Together, Wanted, create_together, siblings,
 };
 
 /// The paths, each once, in the order they were given.
@@ -176,15 +178,15 @@ impl MultiLock {
     async fn enter(&self, incarnation: &Arc<Incarnation>, wait: bool, asked: Instant) -> Result<Option<Arc<Grant>>> {
         let parents: Vec<String> = self.places.iter().map(|place| place.path.clone()).collect();
         let data = self.owner().as_bytes();
-        let wanted = Wanted { parents: &parents, marker: LINE.marker, number: None, data, beside: None };
-        let mut made = create_together(incarnation, wanted).await?;
+        let wanted = Wanted { parents: &parents, each: 1, marker: LINE.marker, number: None, data, beside: None };
         let client = incarnation.client()?;
+        let listed = || try_join_all(parents.iter().map(|parent| siblings(incarnation, &client, parent)));
+        let (mut made, mut lines) = create_together(incarnation, wanted, listed).await?;
         loop {
             let mut before = Vec::new();
-            for (one, parent) in made.nodes.iter().zip(&parents) {
-                let line = line(&one.siblings, LINE.markers);
-                let line = contenders::ordered(incarnation, &client, parent, line).await?;
-                match (LINE.rule)(&line, &one.name) {
+            for ((path, parent), siblings) in made.paths.iter().zip(&parents).zip(lines?) {
+                let line = contenders::ordered(incarnation, &client, parent, line(&siblings, LINE.markers)).await?;
+                match (LINE.rule)(&line, name(path)) {
                     Turn::In => {}
                     Turn::Watch(name) => before.push(child(parent, &name)),
                     Turn::Gone => {
@@ -205,24 +207,21 @@ impl MultiLock {
             }
             made.epoch = incarnation.link().epoch;
             // Also those where we are first already: our node may have been deleted there meanwhile.
-            for (one, parent) in made.nodes.iter_mut().zip(&parents) {
-                one.siblings = list_again(incarnation, &client, parent).await?;
-            }
+            lines = listed().await;
         }
     }
 
     fn granted(&self, incarnation: &Arc<Incarnation>, made: Together, asked: Instant) -> Result<Arc<Grant>> {
-        let paths = made.nodes.iter().zip(self.places.iter()).map(|(one, place)| child(&place.path, &one.name));
         let standing = Standing {
             kind: LINE.grant,
             resource: self.holds.name.clone(),
-            paths: paths.collect(),
+            paths: made.paths,
             mark: None,
             token: made.czxid,
             epoch: made.epoch,
             asked,
         };
-        made.nodes.into_iter().for_each(|one| one.attempt.keep());
+        made.attempt.keep();
         let grant = Grant::of_all(incarnation, standing, self.paths());
         grant.made_with(self.owner().as_bytes());
         // A lease that ran out while we waited lets nobody in; the nodes go with the grant.

@@ -10,6 +10,7 @@
 //!
 //! Guarantees: as [`Lock`], for each side.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +20,7 @@ use super::lock::Lock;
 use super::place::Place;
 use super::turn::{self, READ_WRITE};
 use crate::error::{Error, Result};
-use crate::path::child;
+use crate::path::name;
 use crate::session::{Grant, GrantKind, Incarnation, Session, Standing, Wanted, create_together};
 
 const READ: LineKind =
@@ -75,32 +76,31 @@ pub(super) async fn beside(
     let Some(path) = writer.paths().first().filter(|_| writer.session_id() == incarnation.session_id()) else {
         return Ok(None);
     };
-    let number = path.rsplit('/').next().and_then(turn::companion).ok_or_else(|| {
+    let number = turn::companion(name(path)).ok_or_else(|| {
         Error::would_deadlock(format!(
             "read lock '{}': the path has used up its sequence numbers, so a writer cannot become a reader; \
              release the write lock first, and remove the path when nobody holds it",
             place.name
         ))
     })?;
-    let parents = [place.path.clone()];
     let wanted = Wanted {
-        parents: &parents,
+        parents: std::slice::from_ref(&place.path),
+        each: 1,
         marker: READ.marker,
         number: Some(number),
         data: owner.as_bytes(),
         beside: Some(path),
     };
-    let mut made = match create_together(incarnation, wanted).await {
+    let made = match create_together(incarnation, wanted, || ready(())).await {
         // The writer's node is gone, so the next may be in already: line up as everybody does.
-        Err(Error::Fenced(_)) => return Ok(None),
-        made => made?,
+        Err(Error::SessionExpired(_)) => return Ok(None),
+        made => made?.0,
     };
-    let Some(one) = made.nodes.pop() else { return Ok(None) };
-    one.attempt.keep();
+    made.attempt.keep();
     let standing = Standing {
         kind: READ.grant,
         resource: place.name.clone(),
-        paths: vec![child(&place.path, &one.name)],
+        paths: made.paths,
         mark: None,
         token: made.czxid,
         epoch: made.epoch,

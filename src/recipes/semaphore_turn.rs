@@ -12,8 +12,8 @@ use super::place::Place;
 use super::semaphore_limit::PERMITS;
 use super::semaphore_permits::{Room, decode, room, within};
 use crate::error::{Error, Result};
-use crate::path::child;
-use crate::session::{Created, Grant, GrantKind, Incarnation, Standing, create_group};
+use crate::path::{child, name};
+use crate::session::{Created, Grant, GrantKind, Incarnation, Standing, Wanted, create_together};
 
 /// Where the permits of one semaphore are, and what to assume where no limit is stored.
 #[derive(Debug)]
@@ -121,26 +121,34 @@ impl Leases {
         asked: Instant,
     ) -> Result<Option<Arc<Grant>>> {
         let client = incarnation.client()?;
-        let look = || self.look(incarnation, &client);
-        let making = create_group(incarnation, first, &self.path, "lease-", owner.as_bytes(), wanted as usize, look);
-        let (group, look) = making.await?;
+        let made_below = Wanted {
+            parents: std::slice::from_ref(&self.path),
+            each: wanted as usize,
+            marker: "lease-",
+            number: None,
+            data: owner.as_bytes(),
+            beside: Some(first),
+        };
+        let (leases, look) = create_together(incarnation, made_below, || self.look(incarnation, &client)).await?;
         let look = match look {
             Err(Error::ConnectionLost(_)) => self.look_again(incarnation, &client).await?,
             look => look?,
         };
-        if !within(look.leases.len(), look.limit) || !group.names.iter().all(|name| look.leases.contains(name)) {
+        if !within(look.leases.len(), look.limit)
+            || !leases.paths.iter().all(|path| look.leases.iter().any(|lease| lease == name(path)))
+        {
             return Ok(None);
         }
         let standing = Standing {
             kind: GrantKind::Permits,
             resource: self.place.name.clone(),
-            paths: group.names.iter().map(|name| child(&self.path, name)).collect(),
+            paths: leases.paths,
             mark: None,
-            token: group.czxid,
-            epoch: group.epoch,
+            token: leases.czxid,
+            epoch: leases.epoch,
             asked,
         };
-        group.attempt.keep();
+        leases.attempt.keep();
         let grant = Grant::new(incarnation, standing);
         // A lease that ran out meanwhile lets nobody in; the nodes go with the grant.
         grant.check().map_err(|why| Error::session_expired(why.to_string()))?;

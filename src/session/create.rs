@@ -14,11 +14,11 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
-use super::delete::{delete_in_background, sweep_in_background};
+use super::delete::{delete_in_background, sweep};
 use super::incarnation::Incarnation;
 use super::limits;
 use crate::error::{Error, Result};
-use crate::path::{child, parent as parent_of};
+use crate::path::{child, name, parent as parent_of};
 
 /// A node of ours, and its siblings as listed in the same flight or later.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Created {
     pub attempt: Attempt,
 }
 
-/// A creation that was sent: the node's stat and name.
+/// A creation that was sent: the node's stat and path.
 type Sent = BoxFuture<'static, Result<(zk::Stat, String)>>;
 
 /// Cleans up after a create that was cancelled, timed out or failed.
@@ -44,39 +44,38 @@ type Sent = BoxFuture<'static, Result<(zk::Stat, String)>>;
 /// Dropping it, at any moment, leaves no node with its GUID: what was already sent is removed in the background.
 pub struct Attempt {
     incarnation: Arc<Incarnation>,
-    parent: String,
+    parents: Vec<String>,
     guid: String,
     /// What was sent and not answered yet. Its answer names the node: whoever gives up under load must not have the
     /// server list all who wait, which would slow the next ones until they give up too. (Never locked: a future
     /// alone is not `Sync`.)
     sent: Mutex<Option<Sent>>,
-    /// What was made, once a reply told it.
-    names: Vec<String>,
+    /// The paths of what was made, once a reply told it.
+    made: Vec<String>,
     armed: bool,
 }
 
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt").field("parent", &self.parent).field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Attempt").field("parents", &self.parents).field("made", &self.made).finish_non_exhaustive()
     }
 }
 
 impl Attempt {
-    pub(super) fn new(incarnation: &Arc<Incarnation>, parent: &str, guid: &str) -> Self {
-        let (incarnation, parent, guid) = (incarnation.clone(), parent.to_owned(), guid.to_owned());
-        Self { incarnation, parent, guid, sent: Mutex::new(None), names: Vec::new(), armed: true }
+    pub(super) fn new(incarnation: &Arc<Incarnation>, parents: &[String], guid: &str) -> Self {
+        let (incarnation, parents, guid) = (incarnation.clone(), parents.to_vec(), guid.to_owned());
+        Self { incarnation, parents, guid, sent: Mutex::new(None), made: Vec::new(), armed: true }
     }
 
     /// Queues the creation of `prefix` and a sequence number; [`Self::answer`] has the reply.
     fn send(&mut self, prefix: &str, data: &[u8]) {
         let (incarnation, prefix, data) = (self.incarnation.clone(), prefix.to_owned(), data.to_vec());
-        let named_from = parent_prefix(&self.parent);
         let mut sent: Sent = Box::pin(async move {
             let client = incarnation.client()?;
             let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
             let create = client.create(&prefix, &data, &options);
             let (stat, sequence) = incarnation.request("create", &prefix, create).await?;
-            Ok((stat, format!("{}{sequence}", &prefix[named_from..])))
+            Ok((stat, format!("{prefix}{sequence}")))
         });
         // Polled once, it is on its way; an answer that is there already is kept.
         *self.sent.get_mut() = Some(match sent.as_mut().now_or_never() {
@@ -92,15 +91,15 @@ impl Attempt {
         };
         let reply = sent.await;
         *self.sent.get_mut() = None;
-        if let Ok((_, name)) = &reply {
-            self.names = vec![name.clone()];
+        if let Ok((_, path)) = &reply {
+            self.made = vec![path.clone()];
         }
         reply
     }
 
     /// These were made, and nothing else.
-    pub(super) fn made(&mut self, names: &[String]) {
-        self.names = names.to_vec();
+    pub(super) fn made(&mut self, paths: &[String]) {
+        self.made = paths.to_vec();
     }
 
     /// The server refused: there is nothing to sweep, except where the session is in doubt.
@@ -119,23 +118,24 @@ impl Drop for Attempt {
         if !self.armed {
             return;
         }
-        for name in &self.names {
-            drop(delete_in_background(&self.incarnation, child(&self.parent, name)));
+        if !self.made.is_empty() {
+            for path in self.made.drain(..) {
+                drop(delete_in_background(&self.incarnation, path));
+            }
+            return;
         }
-        if self.names.is_empty() {
-            let (incarnation, sent) = (self.incarnation.clone(), self.sent.get_mut().take());
-            let (parent, guid) = (std::mem::take(&mut self.parent), std::mem::take(&mut self.guid));
-            incarnation.clone().runtime.spawn(async move {
-                match sent {
-                    Some(sent) => match sent.await {
-                        Ok((_, name)) => drop(delete_in_background(&incarnation, child(&parent, &name))),
-                        Err(error) if error.outcome_unknown() => sweep_in_background(&incarnation, parent, guid),
-                        Err(_) => {}
-                    },
-                    None => sweep_in_background(&incarnation, parent, guid),
-                }
-            });
-        }
+        let (incarnation, sent) = (self.incarnation.clone(), self.sent.get_mut().take());
+        let (parents, guid) = (std::mem::take(&mut self.parents), std::mem::take(&mut self.guid));
+        incarnation.clone().runtime.spawn(async move {
+            match sent {
+                Some(sent) => match sent.await {
+                    Ok((_, path)) => drop(delete_in_background(&incarnation, path)),
+                    Err(error) if error.outcome_unknown() => sweep(&incarnation, &parents, &guid).await,
+                    Err(_) => {}
+                },
+                None => sweep(&incarnation, &parents, &guid).await,
+            }
+        });
     }
 }
 
@@ -154,48 +154,44 @@ pub async fn create_protected(
     let prefix = child(parent, &format!("_c_{guid}-{marker}"));
     limits::check_size("create", &prefix, data.len())?;
     let client = incarnation.client()?;
-    let mut attempt = Attempt::new(incarnation, parent, &guid);
+    let parents = [parent.to_owned()];
+    let mut attempt = Attempt::new(incarnation, &parents, &guid);
     loop {
-        let epoch = incarnation.link().epoch;
+        let mut epoch = incarnation.link().epoch;
         // Both requests are queued before either is awaited; a session answers in order.
         attempt.send(&prefix, data);
         let list = client.list_children(parent);
-        match attempt.answer().await {
-            Ok((stat, name)) => {
-                let siblings = match incarnation.request("list", parent, list).await {
-                    Err(Error::ConnectionLost(_)) => list_again(incarnation, &client, parent).await,
-                    listed => listed,
-                };
-                let siblings = none_where_gone(siblings)?;
-                return Ok(Created { name, czxid: stat.czxid, siblings, epoch, attempt });
+        let (path, czxid, listed) = match attempt.answer().await {
+            Ok((stat, path)) => (path, stat.czxid, incarnation.request("list", parent, list).await),
+            Err(Error::NoNode(_)) => {
+                make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?;
+                continue;
             }
-            Err(Error::NoNode(_)) => make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?,
-            Err(Error::ConnectionLost(_)) => {
-                let (mut ours, siblings) = find(incarnation, &client, parent, &guid, 1).await?;
-                if let Some((name, czxid)) = ours.pop() {
-                    attempt.made(std::slice::from_ref(&name));
-                    return Ok(Created { name, czxid, siblings, epoch: incarnation.link().epoch, attempt });
-                }
+            Err(why @ Error::ConnectionLost(_)) => {
+                let Some((mut paths, czxid)) = find(incarnation, &client, &parents, &guid, 1).await? else { continue };
+                attempt.made(&paths);
+                epoch = incarnation.link().epoch;
+                (paths.pop().unwrap_or_default(), czxid, Err(why))
             }
             Err(error) => {
                 attempt.refused(&error);
                 return Err(error);
             }
-        }
+        };
+        let siblings = match listed {
+            Err(Error::ConnectionLost(_)) => siblings(incarnation, &client, parent).await?,
+            listed => none_where_gone(listed)?,
+        };
+        return Ok(Created { name: name(&path).to_owned(), czxid, siblings, epoch, attempt });
     }
 }
 
 /// Somebody deleted our node, and then the parent went too: nobody is there, as the caller sees from its own absence.
-pub(super) fn none_where_gone(listed: Result<Vec<String>>) -> Result<Vec<String>> {
+fn none_where_gone(listed: Result<Vec<String>>) -> Result<Vec<String>> {
     match listed {
         Err(Error::NoNode(_)) => Ok(Vec::new()),
         listed => listed,
     }
-}
-
-/// Length of what precedes a child's name in its path.
-fn parent_prefix(parent: &str) -> usize {
-    if parent == "/" { 1 } else { parent.len() + 1 }
 }
 
 /// Lists until a server answers.
@@ -212,49 +208,62 @@ pub async fn list_again(incarnation: &Incarnation, client: &zk::Client, parent: 
     }
 }
 
-/// Looks for the nodes that a lost reply may have made: all `wanted` with their creation zxids, or none. What else
-/// carries the GUID is deleted. Beside them, the names of all children.
+/// Lists who is in a line that we entered; nobody, where somebody deleted our node and then the parent went too.
+///
+/// # Errors
+/// Anything but a lost connection.
+pub async fn siblings(incarnation: &Incarnation, client: &zk::Client, parent: &str) -> Result<Vec<String>> {
+    none_where_gone(list_again(incarnation, client, parent).await)
+}
+
+/// Looks for the nodes that a lost reply may have made in one step: the paths of all `wanted`, in the order of the
+/// parents, and their creation zxid. Where somebody deleted a part of them, or they are another session's, what
+/// carries the GUID is deleted.
 pub(super) async fn find(
     incarnation: &Arc<Incarnation>,
     client: &zk::Client,
-    parent: &str,
+    parents: &[String],
     guid: &str,
     wanted: usize,
-) -> Result<(Vec<(String, i64)>, Vec<String>)> {
+) -> Result<Option<(Vec<String>, i64)>> {
     'again: loop {
         incarnation.connected().await?;
-        let sync = client.sync(parent);
-        let list = client.list_children(parent);
-        match incarnation.request("sync", parent, sync).await {
+        let sync = client.sync("/");
+        let lists: Vec<_> = parents.iter().map(|parent| client.list_children(parent)).collect();
+        match incarnation.request("sync", "/", sync).await {
             Err(Error::ConnectionLost(_)) => continue,
-            Err(Error::NoNode(_)) => return Ok((Vec::new(), Vec::new())),
             synced => synced?,
         }
-        let siblings = match incarnation.request("list", parent, list).await {
-            Err(Error::ConnectionLost(_)) => continue,
-            Err(Error::NoNode(_)) => return Ok((Vec::new(), Vec::new())),
-            listed => listed?,
-        };
-        let mut found = Vec::new();
-        for name in siblings.iter().filter(|name| name.contains(guid)) {
-            let path = child(parent, name);
-            match incarnation.request("stat", &path, client.check_stat(&path)).await {
+        let (mut paths, mut made_at) = (Vec::new(), Vec::new());
+        for (list, parent) in lists.into_iter().zip(parents) {
+            let names = match incarnation.request("list", parent, list).await {
                 Err(Error::ConnectionLost(_)) => continue 'again,
-                Ok(Some(stat)) if stat.ephemeral_owner == incarnation.session_id() && found.len() < wanted => {
-                    found.push((name.clone(), stat.czxid));
+                listed => none_where_gone(listed)?,
+            };
+            for name in names.iter().filter(|name| name.contains(guid)) {
+                let path = child(parent, name);
+                match incarnation.request("stat", &path, client.check_stat(&path)).await {
+                    Err(Error::ConnectionLost(_)) => continue 'again,
+                    found => {
+                        if let Some(stat) = found? {
+                            let ours = stat.ephemeral_owner == incarnation.session_id();
+                            made_at.push(ours.then_some(stat.czxid));
+                            paths.push(path);
+                        }
+                    }
                 }
-                Ok(Some(_)) => drop(delete_in_background(incarnation, path)),
-                Ok(None) => {}
-                Err(error) => return Err(error),
             }
         }
-        if found.len() < wanted {
-            // Somebody deleted a part of them; what is made in one step stands together or not at all.
-            for (name, _) in found.drain(..) {
-                drop(delete_in_background(incarnation, child(parent, &name)));
-            }
+        made_at.dedup();
+        if let [Some(czxid)] = made_at[..]
+            && paths.len() == wanted
+        {
+            return Ok(Some((paths, czxid)));
         }
-        return Ok((found, siblings));
+        for path in paths {
+            drop(delete_in_background(incarnation, path));
+        }
+        return Ok(None);
     }
 }
 

@@ -118,17 +118,14 @@ async fn delete_ours(incarnation: &Incarnation, client: &zk::Client, path: &str)
     }
 }
 
-/// Deletes every child of `parent` whose name has `guid`, whoever made it, in the background.
-pub(super) fn sweep_in_background(incarnation: &Arc<Incarnation>, parent: String, guid: String) {
-    let incarnation = incarnation.clone();
-    incarnation.clone().runtime.spawn(async move {
-        let Ok(client) = incarnation.client() else { return };
+/// Deletes every child of the parents whose name has `guid`, whoever made it.
+pub(super) async fn sweep(incarnation: &Arc<Incarnation>, parents: &[String], guid: &str) {
+    let Ok(client) = incarnation.client() else { return };
+    for parent in parents {
         // A parent that is missing, or a session that is over, leaves nothing to sweep.
-        let Ok(children) = list_again(&incarnation, &client, &parent).await else { return };
-        for name in children.iter().filter(|name| name.contains(&guid)) {
-            let path = child(&parent, name);
-            let reply = incarnation.request("delete", &path, client.delete(&path, None)).await;
-            see_through(&incarnation, &client, &path, reply, Name::Unique).await;
+        let children = list_again(incarnation, &client, parent).await.unwrap_or_default();
+        for name in children.iter().filter(|name| name.contains(guid)) {
+            drop(delete_in_background(incarnation, child(parent, name)));
         }
-    });
+    }
 }

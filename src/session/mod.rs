@@ -13,7 +13,7 @@
 //! | `supervisor` | the next incarnation after an expiry |
 //! | `lease`, `clock` | until when a grant is provably ours |
 //! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
-//! | `create`, `create_group`, `together`, `delete`, `delete_marked` | protected create of one node or several, guaranteed delete |
+//! | `create`, `together`, `delete`, `delete_marked` | protected create of one node or several, guaranteed delete |
 //! | `leaf` | plain ephemerals |
 //! | `create_kind` | what kinds of nodes there are |
 //! | `letter` | what a holder's node says, and is asked |
@@ -26,7 +26,6 @@
 mod clock;
 mod connect;
 mod create;
-mod create_group;
 mod create_kind;
 mod delete;
 mod delete_marked;
@@ -49,8 +48,7 @@ mod together;
 mod znode;
 
 pub use self::connect::each_host_once;
-pub use self::create::{Attempt, Created, create_protected, list_again, make_parents};
-pub use self::create_group::{Group, create_group};
+pub use self::create::{Attempt, Created, create_protected, list_again, make_parents, siblings};
 pub use self::create_kind::CreateKind;
 pub(crate) use self::delete::{delete_in_background, withdraw};
 pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
@@ -63,6 +61,6 @@ pub use self::names::{Name, Names};
 pub use self::state::SessionState;
 pub use self::succession::Succession;
 pub use self::supervisor::Session;
-pub use self::together::{One, Together, Wanted, create_together};
+pub use self::together::{Together, Wanted, create_together};
 pub use self::znode::{NotWritten, Write};
 pub use zookeeper_client::{MultiWriteResult, Stat};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::path::{child, parent};
+use crate::path::{child, name, parent};
 use crate::session::{CreateKind, Grant, Incarnation, NotWritten, Session, Stat, Write};
 
 /// The most that one node has.
@@ -131,7 +131,7 @@ fn sum(document: &[u8]) -> String {
 }
 
 fn page_prefix(path: &str) -> String {
-    format!("{}-pages-", path.rsplit('/').next().unwrap_or_default())
+    format!("{}-pages-", name(path))
 }
 
 fn page_at(path: &str, sum: &str, number: usize) -> String {

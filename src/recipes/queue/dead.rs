@@ -8,7 +8,7 @@ use super::name::{Stream, id, stem};
 use super::pages::Shelf;
 use super::record::Header;
 use crate::error::{Error, Result};
-use crate::path::child;
+use crate::path::{child, name};
 use crate::session::{Incarnation, Stat, list_again};
 
 /// Nodes read in one flight.
@@ -46,7 +46,7 @@ impl Queue {
             for (path, data, stat) in read(&incarnation, &client, paths).await? {
                 let (header, payload) = Header::split(path, data)?;
                 let Header { attempts, error, priority, .. } = header;
-                let id = id(path.rsplit('/').next().unwrap_or(path)).to_owned();
+                let id = id(name(path)).to_owned();
                 letters.push(DeadLetter {
                     id,
                     payload,
@@ -91,7 +91,7 @@ impl Queue {
                     };
                     let (header, payload) = Header::split(&path, data)?;
                     let header = Header { attempts: 0, error: None, failed: 0, ..header };
-                    let entry = (stem(id(path.rsplit('/').next().unwrap_or(&path)), 0), header.with(&payload));
+                    let entry = (stem(id(name(&path)), 0), header.with(&payload));
                     if let Some(dedupe) = &header.dedupe {
                         steps.truncate(1);
                         steps.extend(self.reopened(&incarnation, &client, dedupe, id(&entry.0)).await?);

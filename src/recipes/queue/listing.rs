@@ -8,7 +8,7 @@ use super::name::id;
 use super::pages::Shelf;
 use super::record::{Tenure, parse};
 use crate::error::{Error, Result};
-use crate::path::child;
+use crate::path::{child, name};
 use crate::session::Incarnation;
 
 /// Somebody who has an item.
@@ -82,7 +82,7 @@ impl Queue {
         for marks in marks.chunks(100) {
             for (path, data, stat) in read(&incarnation, &client, marks).await? {
                 let Tenure { owner, lease } = parse(path, &data)?;
-                let item = id(path.rsplit('/').next().unwrap_or(path)).to_owned();
+                let item = id(name(path)).to_owned();
                 workers.push(Worker {
                     item,
                     owner,

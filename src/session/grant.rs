@@ -16,54 +16,11 @@ use super::heartbeat;
 use super::incarnation::Incarnation;
 use super::letter::ReleaseRequest;
 use super::metrics::Counters;
+use super::standing::{GrantState, Standing};
 use crate::error::{Error, Result};
 
 const RELEASED: &str = "it was released";
 const LEASE_OVER: &str = "the session timeout passed with no word from the ensemble";
-
-/// What a holder may rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantState {
-    /// Ours, and a server says so.
-    Held,
-    /// Still ours by the lease clock; no server can confirm it now.
-    AtRisk,
-    /// Not provably ours any more, for good.
-    Lost,
-}
-
-/// What a grant is of; it decides which error its loss raises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantKind {
-    /// A lock.
-    Lock,
-    /// Permits of a semaphore.
-    Permits,
-    /// A leadership.
-    Term,
-    /// A partition, a task or a queue's item.
-    Claim,
-}
-
-/// What a grant rests on.
-#[derive(Debug)]
-pub struct Standing {
-    /// Which error its loss raises.
-    pub kind: GrantKind,
-    /// The resource as the user names it, for messages and metrics.
-    pub resource: String,
-    /// The absolute paths of its nodes, all made at zxid `token`. At least one.
-    pub paths: Vec<String>,
-    /// A node made in the same step under a name that others use too, once it is free. It is verified and watched as
-    /// the others are, guards nothing, and is deleted together with the first of `paths`, never the next holder's.
-    pub mark: Option<String>,
-    /// The creation zxid of the nodes.
-    pub token: i64,
-    /// The link's epoch before the request that saw them was sent.
-    pub epoch: u64,
-    /// When the caller began to ask.
-    pub asked: Instant,
-}
 
 #[derive(Clone, Debug)]
 enum Fate {
@@ -75,8 +32,8 @@ enum Fate {
 /// A standing claim on its nodes. Not serialisable, on purpose: it belongs to a session.
 #[derive(Debug)]
 pub struct Grant {
-    incarnation: Arc<Incarnation>,
-    standing: Standing,
+    pub(super) incarnation: Arc<Incarnation>,
+    pub(super) standing: Standing,
     since: Instant,
     /// Of every resource it is a grant of.
     counters: Vec<Arc<Counters>>,
@@ -88,9 +45,9 @@ pub struct Grant {
     ending: AtomicBool,
     fate: watch::Sender<Fate>,
     /// What its nodes were made with, to be put back where Curator's revoker overwrites it.
-    text: OnceLock<Vec<u8>>,
+    pub(super) text: OnceLock<Vec<u8>>,
     /// What others asked of the holder so far, the oldest first.
-    asked: watch::Sender<Vec<ReleaseRequest>>,
+    pub(super) asked: watch::Sender<Vec<ReleaseRequest>>,
 }
 
 impl Grant {
@@ -230,72 +187,11 @@ impl Grant {
     }
 
     fn loss_where_standing(&self, standing: &str) -> Error {
-        let Standing { kind, resource, token, .. } = &self.standing;
-        let why = match &*self.fate.borrow() {
-            Fate::Lost(why) => why.clone(),
-            Fate::Released => RELEASED.to_owned(),
-            Fate::Standing => standing.to_owned(),
-        };
-        let say = |what: &str| {
-            format!(
-                "{what} '{resource}' (token {token}) is not held any more: {why}; \
-                 stop what it protects, and acquire again to go on"
-            )
-        };
-        match kind {
-            GrantKind::Lock => Error::lock_lost(say("lock")),
-            GrantKind::Permits => Error::lock_lost(say("semaphore")),
-            GrantKind::Term => Error::term_lost(say("term")),
-            GrantKind::Claim => Error::claim_lost(say("claim")),
+        match &*self.fate.borrow() {
+            Fate::Lost(why) => self.standing.loss(why),
+            Fate::Released => self.standing.loss(RELEASED),
+            Fate::Standing => self.standing.loss(standing),
         }
-    }
-
-    /// Notes what its nodes were made with.
-    pub fn made_with(&self, text: &[u8]) {
-        // A grant's nodes are made once.
-        let _ = self.text.set(text.to_vec());
-    }
-
-    pub(super) fn text(&self) -> Option<&[u8]> {
-        self.text.get().map(Vec::as_slice)
-    }
-
-    /// What others asked of the holder so far, the oldest first; it changes when somebody asks again.
-    /// From now on its nodes are watched, so that a request arrives at once and not within a beat.
-    #[must_use]
-    pub fn release_requests(self: &Arc<Self>) -> watch::Receiver<Vec<ReleaseRequest>> {
-        heartbeat::follow_grant(&self.incarnation, self);
-        self.asked.subscribe()
-    }
-
-    /// The request after the `heard` first ones; `None` once the grant stands no more.
-    ///
-    /// # Cancel safety
-    /// Nothing is missed.
-    pub async fn next_request(
-        &self,
-        requests: &mut watch::Receiver<Vec<ReleaseRequest>>,
-        heard: usize,
-    ) -> Option<ReleaseRequest> {
-        tokio::select! {
-            biased;
-            known = requests.wait_for(|known| known.len() > heard) => known.ok()?.get(heard).cloned(),
-            () = self.over() => None,
-        }
-    }
-
-    /// Its nodes say so. Those that were read before are not news.
-    pub(super) fn is_asked(&self, requests: Vec<ReleaseRequest>) {
-        self.asked.send_if_modified(|known| {
-            let before = known.len();
-            for request in requests {
-                if !known.iter().any(|known| known.id == request.id) {
-                    tracing::info!(resource = self.standing.resource, reason = request.reason, "asked to let go");
-                    known.push(request);
-                }
-            }
-            known.len() > before
-        });
     }
 
     /// Gives the grant back: its node is deleted, and a lost reply does not leave it behind.

@@ -12,17 +12,18 @@
 //! | `heartbeat` | beats, follows the connection, verifies and follows grants |
 //! | `supervisor` | the next incarnation after an expiry |
 //! | `lease`, `clock` | until when a grant is provably ours |
-//! | `grant`, `grants` | HELD, `AT_RISK`, LOST |
+//! | `standing`, `grant`, `grants`, `asked` | HELD, `AT_RISK`, LOST; what others ask of a holder |
 //! | `create`, `together`, `delete`, `delete_marked` | protected create of one node or several, guaranteed delete |
 //! | `leaf` | plain ephemerals |
 //! | `create_kind` | what kinds of nodes there are |
 //! | `letter` | what a holder's node says, and is asked |
 //! | `metrics` | what happened to each path |
-//! | `znode`, `limits` | plain access, with guards |
+//! | `znode`, `multi`, `limits` | plain access, and writes with guards |
 //! | `names` | names taken within one session |
 //! | `succession` | the incarnations one after the other |
 //! | `nodelay` | one flight stays one flight |
 
+mod asked;
 mod clock;
 mod connect;
 mod create;
@@ -39,8 +40,10 @@ mod lease;
 pub mod letter;
 mod limits;
 mod metrics;
+mod multi;
 mod names;
 mod nodelay;
+mod standing;
 mod state;
 mod succession;
 mod supervisor;
@@ -51,16 +54,18 @@ pub use self::connect::each_host_once;
 pub use self::create::{Attempt, Created, create_protected, list_again, make_parents, siblings};
 pub use self::create_kind::CreateKind;
 pub(crate) use self::delete::{delete_in_background, withdraw};
-pub use self::grant::{Grant, GrantKind, GrantState, Release, Standing};
+pub use self::grant::{Grant, Release};
 pub use self::incarnation::{Incarnation, Link};
 pub use self::leaf::Leaf;
 pub use self::letter::ReleaseRequest;
 pub use self::limits::{MAX_REQUEST, check_size};
 pub use self::metrics::{Metrics, PathMetrics};
+pub use self::multi::{NotWritten, Write};
 pub use self::names::{Name, Names};
+pub use self::standing::{GrantKind, GrantState, Standing};
 pub use self::state::SessionState;
 pub use self::succession::Succession;
 pub use self::supervisor::Session;
 pub use self::together::{Together, Wanted, create_together};
-pub use self::znode::{NotWritten, Write};
+
 pub use zookeeper_client::{MultiWriteResult, Stat};

@@ -17,6 +17,7 @@ mod barrier;
 mod barrier_double;
 mod cache;
 mod cache_events;
+mod cache_snapshot;
 mod call;
 mod callbacks;
 mod candidate;
@@ -82,9 +83,11 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::barrier_double::DoubleBarrier;
     #[pymodule_export]
-    use super::cache::{Cache, CacheSnapshot};
+    use super::cache::Cache;
     #[pymodule_export]
     use super::cache_events::{CacheEvent, CacheEvents};
+    #[pymodule_export]
+    use super::cache_snapshot::CacheSnapshot;
     #[pymodule_export]
     use super::call::Call;
     #[pymodule_export]

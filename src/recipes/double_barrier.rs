@@ -18,6 +18,7 @@ use std::time::Duration;
 use zookeeper_client as zk;
 
 use super::contenders::{self, Contender, LineKind};
+use super::double_barrier_members::{Members, Party};
 use super::double_barrier_round::{MARKER, MARKERS, State, Step, View};
 use super::holds::Holder;
 use super::place::Place;
@@ -25,7 +26,7 @@ use super::turn;
 use crate::error::{Error, Result};
 use crate::path::child;
 use crate::retry::Deadline;
-use crate::session::{GrantKind, Incarnation, Session, create_protected, delete_in_background};
+use crate::session::{GrantKind, Session, create_protected};
 
 const LINE: LineKind = LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first };
 
@@ -40,27 +41,8 @@ pub struct DoubleBarrier(Arc<Inner>);
 struct Inner {
     place: Place,
     parties: usize,
-    members: String,
+    members: Members,
     inside: Mutex<HashMap<Holder, Party>>,
-}
-
-/// A member's nodes; they go with it.
-#[derive(Debug)]
-struct Party {
-    incarnation: Arc<Incarnation>,
-    members: String,
-    name: String,
-    generation: u64,
-    said: Vec<String>,
-}
-
-impl Drop for Party {
-    fn drop(&mut self) {
-        // What it said first: without its member node nobody reads it.
-        for name in self.said.iter().chain([&self.name]) {
-            drop(delete_in_background(&self.incarnation, child(&self.members, name)));
-        }
-    }
 }
 
 impl DoubleBarrier {
@@ -70,7 +52,7 @@ impl DoubleBarrier {
     /// `InvalidPath`; `Config` where there are no parties.
     pub fn new(session: &Session, path: &str, parties: usize) -> Result<Self> {
         let place = Place::new(session, "double barrier", path)?;
-        let members = child(&place.path, "members");
+        let members = Members { barrier: place.name.clone(), path: child(&place.path, "members") };
         Ok(Self(Arc::new(Inner { place, parties, members, inside: Mutex::default() })))
     }
 
@@ -140,7 +122,7 @@ impl DoubleBarrier {
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn members(&self) -> Result<Vec<Contender>> {
         let incarnation = self.0.place.session.live().await?;
-        let mut members = contenders::contenders(&incarnation, &self.0.members, LINE).await?;
+        let mut members = contenders::contenders(&incarnation, &self.0.members.path, LINE).await?;
         // Answers carry the marker too, in the member's name; they have no owner.
         members.retain(|member| !member.owner.is_empty());
         for (position, member) in members.iter_mut().enumerate() {
@@ -157,9 +139,9 @@ impl DoubleBarrier {
             let owner = place.session.config().owner.as_bytes();
             // Answers are told from members by their data.
             let owner = if owner.is_empty() { &b"?"[..] } else { owner };
-            let created = create_protected(&incarnation, members, MARKER, owner).await?;
+            let created = create_protected(&incarnation, &members.path, MARKER, owner).await?;
             created.attempt.keep();
-            let members = members.clone();
+            let members = members.path.clone();
             *party = Some(Party { incarnation, members, name: created.name, generation: 0, said: Vec::new() });
         }
         match party {
@@ -175,7 +157,7 @@ impl DoubleBarrier {
         let mut conductor = false;
         loop {
             let followed = async {
-                let (view, version, state, names) = self.view(&incarnation, &client, conductor).await?;
+                let (view, version, state, names) = self.0.members.view(&incarnation, &client, conductor).await?;
                 match self.act(party, &client, &view, version, inside).await? {
                     Some(generation) => return Ok(Some(generation)),
                     None if self.step(party, &view, inside) != Step::Wait => return Ok(None),
@@ -191,7 +173,7 @@ impl DoubleBarrier {
                 }
                 let other = match first {
                     Some(first) if !conductor => {
-                        let path = child(&self.0.members, first);
+                        let path = child(&self.0.members.path, first);
                         match incarnation.request("watch", &path, client.get_and_watch_data(&path)).await {
                             Ok((_, _, watcher)) => Some(watcher),
                             Err(Error::NoNode(_)) => return Ok(None),
@@ -232,9 +214,9 @@ impl DoubleBarrier {
             Step::Pass => return Ok(Some(view.state.generation)),
             Step::Broken => return Err(self.broken(&view.state)),
             Step::Disagree(others) => return Err(self.disagree(others)),
-            Step::Gone => return Err(self.gone()),
+            Step::Gone => return Err(self.0.members.gone()),
             Step::Say(name) => {
-                let path = child(&self.0.members, &name);
+                let path = child(&self.0.members.path, &name);
                 party.said.push(name);
                 let options = zk::CreateMode::Ephemeral.with_acls(party.incarnation.acls());
                 match party.incarnation.request("create", &path, client.create(&path, b"", &options)).await {
@@ -243,7 +225,9 @@ impl DoubleBarrier {
                     Err(error) => return Err(error),
                 }
             }
-            Step::Write(state, checks) => drop(self.write(&party.incarnation, client, &state, version, &checks).await?),
+            Step::Write(state, checks) => {
+                self.0.members.write(&party.incarnation, client, &state, version, &checks).await?;
+            }
             Step::Wait => {}
         }
         Ok(None)
@@ -261,16 +245,16 @@ impl DoubleBarrier {
             ))
         };
         let Some(party) = party else { return Err(late("no server was reached")) };
-        let gone = if inside { self.gone() } else { late("somebody deleted our node") };
+        let gone = if inside { self.0.members.gone() } else { late("somebody deleted our node") };
         let agreed = async {
             let client = party.incarnation.client()?;
             loop {
-                let (view, version, _, _) = self.view(&party.incarnation, &client, false).await?;
+                let (view, version, _, _) = self.0.members.view(&party.incarnation, &client, false).await?;
                 match self.step(party, &view, inside) {
                     Step::Pass => return Ok(view.state.generation),
                     Step::Broken => return Err(self.broken(&view.state)),
                     Step::Disagree(others) => return Err(self.disagree(others)),
-                    Step::Gone => return Err(self.gone()),
+                    Step::Gone => return Err(self.0.members.gone()),
                     _ if !inside && view.occupied() => {
                         return Err(late("the generation before is inside"));
                     }
@@ -282,7 +266,7 @@ impl DoubleBarrier {
                     place.session.config().owner
                 );
                 let broken = view.broken(inside, why);
-                if self.write(&party.incarnation, &client, &broken, version, &[]).await? {
+                if self.0.members.write(&party.incarnation, &client, &broken, version, &[]).await? {
                     return Err(self.broken(&broken));
                 }
             }
@@ -298,63 +282,6 @@ impl DoubleBarrier {
         }
     }
 
-    /// The state and everybody there, in one flight, each with its watch.
-    async fn view(
-        &self,
-        incarnation: &Arc<Incarnation>,
-        client: &zk::Client,
-        all: bool,
-    ) -> Result<(View, i32, zk::OneshotWatcher, Option<zk::OneshotWatcher>)> {
-        let members = &self.0.members;
-        // While our node is there its parent is.
-        let ours = |error| if matches!(error, Error::NoNode(_)) { self.gone() } else { error };
-        let data = client.get_and_watch_data(members);
-        let (data, names, watcher) = if all {
-            let listed = client.list_and_watch_children(members);
-            let data = incarnation.request("get", members, data).await;
-            let (names, watcher) = incarnation.request("list", members, listed).await.map_err(ours)?;
-            (data, names, Some(watcher))
-        } else {
-            let listed = client.list_children(members);
-            let data = incarnation.request("get", members, data).await;
-            (data, incarnation.request("list", members, listed).await.map_err(ours)?, None)
-        };
-        let (data, stat, changes) = data.map_err(ours)?;
-        let found = if data.is_empty() { Ok(State::initial()) } else { serde_json::from_slice(&data) };
-        let found = found.map_err(|why| {
-            let what = "it is no state of a double barrier";
-            Error::server(format!("read '{members}': {what} ({why}); use another path"))
-        })?;
-        Ok((View::new(found, &names), stat.version, changes, watcher))
-    }
-
-    /// Writes the state at its version, where these members and answers exist. False where something had changed.
-    async fn write(
-        &self,
-        incarnation: &Incarnation,
-        client: &zk::Client,
-        state: &State,
-        version: i32,
-        checks: &[String],
-    ) -> Result<bool> {
-        let members = &self.0.members;
-        let data = serde_json::to_vec(state).unwrap_or_default();
-        let mut multi = client.new_multi_writer();
-        let filled = checks
-            .iter()
-            .try_for_each(|name| multi.add_check_version(&child(members, name), -1))
-            .and_then(|()| multi.add_set_data(members, &data, Some(version)));
-        filled.map_err(|error| Error::from_client(&error, "set", members))?;
-        let written = async { Ok::<_, zk::Error>(multi.commit().await) };
-        match incarnation.request("set", members, written).await? {
-            Ok(_) => Ok(true),
-            Err(zk::MultiWriteError::OperationFailed { source: zk::Error::NoNode | zk::Error::BadVersion, .. }) => {
-                Ok(false)
-            }
-            Err(error) => Err(Error::from_client(&error.into(), "set", members)),
-        }
-    }
-
     fn broken(&self, state: &State) -> Error {
         Error::acquire_timeout(format!(
             "double barrier '{}': generation {} is broken for all its members: {}; try again together",
@@ -366,13 +293,6 @@ impl DoubleBarrier {
         Error::config(format!(
             "double barrier '{}': we ask for parties={}, and another member for parties={others}; give all the same",
             self.0.place.name, self.0.parties
-        ))
-    }
-
-    fn gone(&self) -> Error {
-        Error::session_expired(format!(
-            "double barrier '{}': our node is gone, so the others see us gone; enter again",
-            self.0.place.name
         ))
     }
 

@@ -9,6 +9,7 @@ pub mod contenders;
 pub mod counter;
 pub mod counter_record;
 pub mod double_barrier;
+mod double_barrier_members;
 mod double_barrier_round;
 pub mod election;
 mod election_observer;

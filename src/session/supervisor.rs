@@ -20,6 +20,9 @@ use crate::retry::{Deadline, delays};
 
 /// How long closing waits for the server to confirm.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an operation waits for the next session at least. A short session timeout says how soon others may take
+/// over, not how long a caller can wait; on a busy machine a handshake alone may take as long.
+const REOPENING: Duration = Duration::from_secs(10);
 /// State changes kept for a subscriber that is slow to read them.
 const STATE_BACKLOG: usize = 256;
 
@@ -115,13 +118,13 @@ impl Session {
         self.0.namespace.relative(path)
     }
 
-    /// The live incarnation; while one is being opened, waits for it until the deadline and for
-    /// one session timeout at most where there is none.
+    /// The live incarnation; while the next is being opened, waits for it, for a session timeout or 10 s, whichever is
+    /// longer.
     ///
     /// # Errors
     /// `ConnectionLost` where none came up in time; `Closed`, `AuthFailed` where none will.
     pub async fn live(&self) -> Result<Arc<Incarnation>> {
-        let patience = self.0.config.session_timeout;
+        let patience = self.0.config.session_timeout.max(REOPENING);
         match tokio::time::timeout(patience, self.next_live()).await {
             Ok(live) => live,
             Err(_) => Err(Error::connection_lost(format!(

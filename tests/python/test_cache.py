@@ -14,28 +14,10 @@ import pytest
 from cancelling import cancel_between_result_and_task
 from sparkeeper import exceptions
 from sparkeeper.local import words
+from trees import content, on_server
 from waiting import wait_for
 
 BOTH = pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "plain"])
-
-
-def on_server(zk, path, below=""):
-    """What the server has, as a snapshot shows it."""
-    absolute = f"{path}/{below}" if below else path
-    found = {}
-    try:
-        data, stat = zk.get(absolute)
-        found[below] = (data, stat.czxid, stat.mzxid)
-        for name in zk.children(absolute):
-            found |= on_server(zk, path, f"{below}/{name}" if below else name)
-    except exceptions.NoNode:
-        pass
-    return found
-
-
-def content(cache):
-    """What a cache has."""
-    return {path: (data, stat.czxid, stat.mzxid) for path, (data, stat) in dict(cache.snapshot()).items()}
 
 
 def watches(server, namespace):

@@ -1,7 +1,8 @@
 """Coroutines around native calls: what every `_async` method returns.
 
 A call starts when it is first awaited, so a task that is cancelled before that leaves nothing behind. It ends with its
-coroutine: cancelling the task ends the call at once, and a result that was on its way is dropped.
+coroutine: cancelling the task ends the call at once, and a result that was on its way is dropped. What gives back
+something held goes on all the same.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ async def grant(begin: Callable[[_sparkeeper.Inbox], _sparkeeper.Call]) -> _Gran
     if held is not None:
         held._arrive()  # noqa: SLF001 - ours
     return held
+
+
+async def present(value: T) -> T:
+    """Return what is there already, without giving way to any other task."""
+    return value
 
 
 async def iterate(source: _Nexts[T]) -> AsyncIterator[T]:

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyNone, PyTuple};
 
-use super::call::Call;
+use super::call::{Call, Cancelled};
 use super::errors::raise;
 use super::inbox::Inbox;
 use super::runtime::core;
@@ -48,7 +49,7 @@ impl<'py> IntoPyObject<'py> for Nothing {
     }
 }
 
-/// A coroutine around a future. Cancelling its task drops the future.
+/// A coroutine around a future. Cancelling its task drops the future, once that has taken its first step.
 ///
 /// # Errors
 /// `ForkedProcessError`.
@@ -59,7 +60,30 @@ pub(super) fn awaitable<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    coroutine(py, "answer", future)
+    coroutine(py, "answer", Cancelled::Dropped, future)
+}
+
+/// As [`awaitable`], for giving back what is held: it goes on to its end where its task is cancelled.
+///
+/// # Errors
+/// `ForkedProcessError`.
+pub(super) fn awaitable_end<'py, T>(
+    py: Python<'py>,
+    future: impl Future<Output = Result<T>> + Send + 'static,
+) -> PyResult<Awaitable<'py, T>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    coroutine(py, "answer", Cancelled::SeenThrough, future)
+}
+
+/// A coroutine of what is there already. Nothing happens between its start and its end: no task is cancelled there.
+///
+/// # Errors
+/// Where the value cannot be made into a Python object.
+pub(super) fn present<'py, T: IntoPyObject<'py>>(py: Python<'py>, value: T) -> PyResult<Awaitable<'py, T>> {
+    let coroutine = py.import("sparkeeper._awaiting")?.call_method1("present", (value.into_bound_py_any(py)?,))?;
+    Ok(Awaitable(coroutine, PhantomData))
 }
 
 /// As [`awaitable`], for a future that grants something. The grant must give itself back where it is
@@ -74,12 +98,13 @@ pub(super) fn awaitable_grant<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    coroutine(py, "grant", future)
+    coroutine(py, "grant", Cancelled::Dropped, future)
 }
 
 fn coroutine<'py, T>(
     py: Python<'py>,
     function: &str,
+    cancelled: Cancelled,
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> PyResult<Awaitable<'py, T>>
 where
@@ -91,7 +116,7 @@ where
         let (py, inbox) = (args.py(), args.get_item(0)?.cast_into::<Inbox>()?);
         let future = future.lock().unwrap_or_else(PoisonError::into_inner).take();
         let future = future.ok_or_else(|| Error::closed("this call was begun before; call again"));
-        let call = future.and_then(|future| Ok(Call::start(core()?, inbox.get().ended(), future)));
+        let call = future.and_then(|future| Ok(Call::start(core()?, inbox.get().ended(), cancelled, future)));
         call.map_err(|error| raise(py, &error))
     };
     let begin = PyCFunction::new_closure(py, None, None, begin)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_end};
 use super::cache_events::{CacheEvent, CacheEvents};
 use super::cache_snapshot::CacheSnapshot;
 use super::callbacks;
@@ -221,7 +221,7 @@ impl Cache {
     /// As `close`, to be awaited.
     fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Nothing>> {
         let (handle, closed) = self.both();
-        awaitable(py, close(handle, closed))
+        awaitable_end(py, close(handle, closed))
     }
 
     fn __getitem__(&self, py: Python<'_>, path: Text) -> PyResult<Bytes> {

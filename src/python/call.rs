@@ -1,5 +1,6 @@
 //! A call that an event loop awaits: it runs on the core runtime, and its result waits here for the loop's thread.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use futures_util::FutureExt;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 use super::errors::raise;
 use super::inbox::Ended;
@@ -25,12 +26,22 @@ enum Progress {
     Over,
 }
 
+/// What becomes of a call whose task is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancelled {
+    /// It has taken its first step, and is dropped.
+    Dropped,
+    /// It goes on to its end, which nobody hears of.
+    SeenThrough,
+}
+
 /// One call under way.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct Call {
     number: u64,
     progress: Arc<Mutex<Progress>>,
-    task: AbortHandle,
+    /// Dropped when it is closed.
+    wanted: Mutex<Option<oneshot::Sender<Infallible>>>,
 }
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -40,6 +51,7 @@ impl Call {
     pub(super) fn start<T>(
         core: &Runtime,
         ended: Ended,
+        cancelled: Cancelled,
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self
     where
@@ -47,15 +59,25 @@ impl Call {
     {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let progress = Arc::new(Mutex::new(Progress::Running));
+        let (wanted, closed) = oneshot::channel();
         let mine = progress.clone();
-        let task = core.spawn(async move {
-            let result = AssertUnwindSafe(future).catch_unwind().await;
+        core.spawn(async move {
+            let future = AssertUnwindSafe(future).catch_unwind();
+            let result = match cancelled {
+                Cancelled::SeenThrough => future.await,
+                Cancelled::Dropped => tokio::select! {
+                    // First, so that whoever begins a call has it begun, as one that blocks and is interrupted has.
+                    biased;
+                    result = future => result,
+                    _ = closed => return,
+                },
+            };
             let result = result
                 .unwrap_or_else(|_| Err(Error::server("a task of the session panicked; standard error says where")));
             finish(&mine, Box::new(move |py| fetch(py, result)));
             ended.post(number);
         });
-        Self { number, progress, task: task.abort_handle() }
+        Self { number, progress, wanted: Mutex::new(Some(wanted)) }
     }
 
     fn end(&self) -> Progress {
@@ -95,9 +117,9 @@ impl Call {
         }
     }
 
-    /// Ends it, wherever it is. A result that nobody fetched is dropped.
+    /// Its task waits for it no longer. A result that nobody fetched is dropped.
     fn close(&self) {
-        self.task.abort();
+        drop(self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.end());
     }
 }

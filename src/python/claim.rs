@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::held::{here, state_name};
@@ -227,7 +227,7 @@ impl Claim {
     fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         here(py)?;
         self.claim.release();
-        awaitable(py, released(self.claim.clone(), wait))
+        if wait { awaitable(py, released(self.claim.clone(), wait)) } else { present(py, Nothing) }
     }
 
     /// The caller has it now.
@@ -251,7 +251,7 @@ impl Claim {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]

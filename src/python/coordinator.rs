@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_end};
 use super::callbacks;
 use super::errors::raise;
 use super::guard::{Guard, grants};
@@ -216,7 +216,7 @@ impl Coordinator {
 
     /// As `close`, to be awaited.
     fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, close(self.0.clone()))
+        awaitable_end(py, close(self.0.clone()))
     }
 
     /// A node's data and stat.

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::runtime::{block_on, core};
@@ -166,10 +166,11 @@ impl Held {
     fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         here(py)?;
         let release = self.held.release().map_err(|error| raise(py, &error))?;
+        if !wait {
+            return present(py, Nothing);
+        }
         awaitable(py, async move {
-            if wait {
-                release.done().await;
-            }
+            release.done().await;
             Ok(Nothing)
         })
     }
@@ -195,7 +196,7 @@ impl Held {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -206,7 +207,7 @@ impl Held {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        if self.held.is_released() { awaitable(py, async { Ok(Nothing) }) } else { self.release_async(py, false) }
+        if self.held.is_released() { present(py, Nothing) } else { self.release_async(py, false) }
     }
 
     fn __reduce__(&self) -> PyResult<String> {

@@ -6,7 +6,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_end, awaitable_grant};
 use super::contender::Contender;
 use super::coordinator::Coordinator;
 use super::errors::raise;
@@ -273,7 +273,7 @@ impl Lock {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, leave(self.source.clone(), task::task(py)?))
+        awaitable_end(py, leave(self.source.clone(), task::task(py)?))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

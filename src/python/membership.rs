@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::errors::raise;
 use super::runtime::{block_on, core};
 use crate::error::Result;
@@ -109,7 +109,7 @@ impl Membership {
     fn leave_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         core().map_err(|error| raise(py, &error))?;
         self.joined.leave();
-        awaitable(py, left(self.joined.clone(), wait))
+        if wait { awaitable(py, left(self.joined.clone(), wait)) } else { present(py, Nothing) }
     }
 
     /// The caller has it now.
@@ -133,7 +133,7 @@ impl Membership {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]

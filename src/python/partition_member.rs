@@ -4,7 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant, present};
 use super::claim::Claim;
 use super::errors::raise;
 use super::runtime::{block_on, core};
@@ -147,7 +147,7 @@ impl PartitionMember {
     fn leave_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         core().map_err(|error| raise(py, &error))?;
         self.member.leave();
-        awaitable(py, left(self.member.clone(), wait))
+        if wait { awaitable(py, left(self.member.clone(), wait)) } else { present(py, Nothing) }
     }
 
     /// The caller has it now.

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::held::{here, state_name};
@@ -132,10 +132,11 @@ impl Permits {
     fn release_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         here(py)?;
         let release = self.permits.release().map_err(|error| raise(py, &error))?;
+        if !wait {
+            return present(py, Nothing);
+        }
         awaitable(py, async move {
-            if wait {
-                release.done().await;
-            }
+            release.done().await;
             Ok(Nothing)
         })
     }
@@ -161,7 +162,7 @@ impl Permits {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]
@@ -172,7 +173,7 @@ impl Permits {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        if self.grant().released() { awaitable(py, async { Ok(Nothing) }) } else { self.release_async(py, false) }
+        if self.grant().released() { present(py, Nothing) } else { self.release_async(py, false) }
     }
 
     fn __reduce__(&self) -> PyResult<String> {

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_end, present};
 use super::callbacks;
 use super::coordinator::Bytes;
 use super::errors::raise;
@@ -262,7 +262,7 @@ impl QueueItem {
 
     fn __aenter__<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Awaitable<'py, Py<Self>>> {
         let item = slf.unbind();
-        awaitable(py, async move { Ok(item) })
+        present(py, item)
     }
 
     #[pyo3(signature = (_kind=None, error=None, _trace=None))]
@@ -273,7 +273,7 @@ impl QueueItem {
         error: Option<Bound<'py, PyAny>>,
         _trace: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, leave(self.item.clone(), Exit::of(error.as_ref())?))
+        awaitable_end(py, leave(self.item.clone(), Exit::of(error.as_ref())?))
     }
 
     fn __reduce__(&self) -> PyResult<String> {

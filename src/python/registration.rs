@@ -4,7 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::errors::raise;
 use super::instance::json;
 use super::runtime::{block_on, core};
@@ -134,7 +134,7 @@ impl Registration {
     fn unregister_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         core().map_err(|error| raise(py, &error))?;
         self.registration.unregister();
-        awaitable(py, gone(self.registration.clone(), wait))
+        if wait { awaitable(py, gone(self.registration.clone(), wait)) } else { present(py, Nothing) }
     }
 
     /// The caller has it now.
@@ -158,7 +158,7 @@ impl Registration {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_grant};
+use super::awaitable::{Awaitable, Nothing, awaitable, awaitable_end, awaitable_grant};
 use super::contender::Contender;
 use super::coordinator::Coordinator;
 use super::errors::raise;
@@ -233,7 +233,7 @@ impl Semaphore {
         _error: Option<Bound<'_, PyAny>>,
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, leave(self.handle.clone(), task::task(py)?))
+        awaitable_end(py, leave(self.handle.clone(), task::task(py)?))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {

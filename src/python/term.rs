@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use tokio::sync::watch;
 
 use super::arrival::Arrival;
-use super::awaitable::{Awaitable, Nothing, awaitable};
+use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::held::{here, state_name};
@@ -198,10 +198,11 @@ impl Term {
     fn step_down_async<'py>(&self, py: Python<'py>, wait: bool) -> PyResult<Awaitable<'py, Nothing>> {
         here(py)?;
         let release = self.won.step_down();
+        if !wait {
+            return present(py, Nothing);
+        }
         awaitable(py, async move {
-            if wait {
-                release.done().await;
-            }
+            release.done().await;
             Ok(Nothing)
         })
     }
@@ -227,7 +228,7 @@ impl Term {
     }
 
     fn __aenter__(slf: Py<Self>, py: Python<'_>) -> PyResult<Awaitable<'_, Py<Self>>> {
-        awaitable(py, async move { Ok(slf) })
+        present(py, slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None))]

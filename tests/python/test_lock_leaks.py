@@ -50,8 +50,9 @@ async def try_for_a_moment(zk, times):
     return sum(await asyncio.gather(*(work() for _ in range(_AT_ONCE))))
 
 
-def test_ten_thousand_timed_acquires_leave_nothing(zk, coordinator, server):
-    holder = coordinator()
+def test_ten_thousand_timed_acquires_leave_nothing(coordinator, server):
+    # The longest that the server grants: it is to be overloaded, and the sessions are to outlive that.
+    zk, holder = (coordinator(session_timeout=40) for _ in range(2))
     held = holder.lock("l").acquire()
     wait_for(lambda: watches(server) >= 1, 5, "the holder's own watch")
     before = watches(server)

@@ -291,4 +291,4 @@ def test_a_coordinator_that_is_closed_ends_the_loop(coordinator):
     waiter.join(10)
     assert ended
     assert claim.state == "LOST"
-    assert member.state == "LEFT"
+    wait_for(lambda: member.state == "LEFT", 5, "the member to know that there will be no other session")

@@ -49,7 +49,8 @@ stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sourc
 bench: build ## Recipes beside kazoo and Curator, placement beside plain Spark, assignment beside a sort
 	$(BIN)/python benches/locks.py
 	$(BIN)/python benches/repartition.py
-	$(BIN)/python benches/assign.py
+	mkdir -p dist
+	$(BIN)/python benches/assign.py --plot dist/growth.html
 
 chaos: build ## Ten minutes of random kills, freezes and joins of a group's members
 	$(BIN)/python tests/python/partitions_chaos.py --minutes 10

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 BACKFILL = Path(__file__).with_name("backfill.py")
 DRIVERS = ("A", "B", "C")
-# Nobody is silent for so long, but for one that is stuck.
-SILENCE = 120.0
+# Nobody is silent for so long, but for one that is stuck. Three Sparks start first: minutes on a busy machine.
+SILENCE = 300.0
 # Seconds between two halves of a month: slow enough to watch.
 PAUSE = "0.4"
 

@@ -137,6 +137,8 @@ def test_a_plan_that_nobody_published_needs_data_and_a_definition(spark, zk):
         ({"version": 1}, "leave out df"),
         ({"version": 0}, "version=0: expected a whole number from 1 on"),
         ({"version": True}, "version=True"),
+        ({"by": ["id", "rand()"]}, "gives a row another key each time"),
+        ({"by": ["id", "id"]}, "names one of them twice"),
         ({"by": ["nothing"]}, r"by=\['nothing'\]: Spark cannot compute it"),
         ({"by": ["explode(array(1, 2))"]}, "one value for each row"),
         ({"by": ["max(id)"]}, "one value for each row"),

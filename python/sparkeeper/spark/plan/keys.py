@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
+from pyspark.sql.functions import expr
 
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.spark.plan.text import Json, dumps
@@ -47,7 +48,8 @@ def with_key(df: DataFrame, by: Sequence[str], name: str) -> tuple[DataFrame, tu
         The DataFrame, and the SQL type of each of the key's fields.
 
     Raises:
-        ConfigError: Spark does not understand the expressions, or groups no values of their types.
+        ConfigError: Spark does not understand the expressions, they are not the same each time, or Spark groups no
+            values of their types.
     """
     columns = set(df.columns)
     fields = ",".join(f"'k{position}',{expression(text, columns)}" for position, text in enumerate(by))
@@ -56,7 +58,24 @@ def with_key(df: DataFrame, by: Sequence[str], name: str) -> tuple[DataFrame, tu
     if len(kinds) != len(by):
         raise ConfigError(f"by={list(by)!r} gives {len(kinds)} values: write one expression in each element")
     check_key(by, kinds)
+    _require_lasting(df, fields, by)
     return keyed, tuple(kind.simpleString() for kind in kinds)
+
+
+def _require_lasting(df: DataFrame, fields: str, by: Sequence[str]) -> None:
+    """Refuse keys that a row has only once, such as a random number: no other job would find them again.
+
+    Spark, classic and Connect, tells such expressions by refusing them in the condition of a join. Nothing is run.
+    """
+    other = df.sparkSession.range(1).selectExpr(f"id AS {free_prefix(df)}other")
+    try:
+        _ = df.join(other, expr(f"isnotnull(named_struct({fields}))")).schema
+    except AnalysisException as error:
+        if "NON_DETERMINISTIC" in str(error).upper():
+            raise ConfigError(
+                f"by={list(by)!r} gives a row another key each time it is computed: plan by columns, or by expressions "
+                "that depend on them alone"
+            ) from error
 
 
 def analyzed(df: DataFrame, expressions: Sequence[str], what: str) -> DataFrame:

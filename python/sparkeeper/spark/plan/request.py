@@ -151,6 +151,8 @@ def _expressions(by: str | Sequence[str | Column]) -> tuple[str, ...]:
                 f"by has {text!r}: other jobs read the plan as text, so write column names and SQL expressions as "
                 "strings, such as 'value % 2' for col('value') % 2"
             )
+    if len(set(texts)) != len(texts):
+        raise ConfigError(f"by={list(texts)!r} names one of them twice: name each once")
     return tuple(map(str, texts))
 
 

@@ -110,7 +110,7 @@ impl DoubleBarrier {
     ///
     /// Args:
     ///     timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's by default. 0
-    ///         passes only where we complete the generation.
+    ///         tries once: it passes where we complete the generation, and breaks it otherwise, as any timeout does.
     ///
     /// Returns:
     ///     The generation's number.

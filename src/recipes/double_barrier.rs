@@ -12,6 +12,7 @@
 //! joins again; after one inside it has left, and `leave` says so.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use crate::session::{GrantKind, Session, create_protected};
 
 const LINE: LineKind = LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first };
 
-/// How long a member whose timeout is over tries to agree with the others.
+/// How long a member whose timeout is over, or that does not wait, tries to agree with the others.
 const AGREE: Duration = Duration::from_secs(1);
 
 /// A handle on the double barrier at one path; each thread or task that enters through it is a party. Clones are one handle.
@@ -58,7 +59,8 @@ impl DoubleBarrier {
 
     /// Waits until all parties are there, and returns the generation's number.
     ///
-    /// `timeout` is the total over everything, reconnects included; zero passes only where we complete the generation.
+    /// `timeout` is the total over everything, reconnects included. Zero tries once: it passes where we complete the
+    /// generation, and breaks it otherwise, as any timeout does.
     ///
     /// # Cancel safety
     /// Leaves no node and no watch; the others go on waiting for one more.
@@ -71,13 +73,15 @@ impl DoubleBarrier {
         if self.inside().contains_key(&holder) {
             return Err(self.not_owner("is inside already; leave first"));
         }
-        let deadline = Deadline::after(timeout);
+        let once = tries_once(timeout);
+        let deadline = Deadline::after(timeout.filter(|_| !once));
         let mut party = None;
         let passed = loop {
-            match deadline.bound(self.gather(&mut party)).await {
+            match deadline.bound(self.gather(&mut party, once)).await {
                 Some(Err(Error::SessionExpired(_))) => party = None,
-                Some(passed) => break passed,
-                None => break self.give_up(party.as_mut(), false, timeout).await,
+                Some(Err(error)) => break Err(error),
+                Some(Ok(Some(generation))) => break Ok(generation),
+                Some(Ok(None)) | None => break self.give_up(party.as_mut(), false, timeout).await,
             }
         };
         let (generation, party) = (passed?, party);
@@ -88,7 +92,7 @@ impl DoubleBarrier {
         Ok(generation)
     }
 
-    /// Waits until all live parties of the generation leave.
+    /// Waits until all live parties of the generation leave; with a zero timeout it passes where we are the last.
     ///
     /// # Cancel safety
     /// We have left; nothing stays behind.
@@ -99,9 +103,12 @@ impl DoubleBarrier {
     pub async fn leave(&self, holder: Holder, timeout: Option<Duration>) -> Result<()> {
         let party = self.inside().remove(&holder);
         let mut party = party.ok_or_else(|| self.not_owner("did not enter it through this handle"))?;
-        match Deadline::after(timeout).bound(self.follow(&mut party, true)).await {
-            Some(left) => left.map(drop),
-            None => self.give_up(Some(&mut party), true, timeout).await.map(drop),
+        let once = tries_once(timeout);
+        let deadline = Deadline::after(timeout.filter(|_| !once));
+        match deadline.bound(self.follow(&mut party, true, once)).await {
+            Some(Err(error)) => Err(error),
+            Some(Ok(Some(_))) => Ok(()),
+            Some(Ok(None)) | None => self.give_up(Some(&mut party), true, timeout).await.map(drop),
         }
     }
 
@@ -131,11 +138,12 @@ impl DoubleBarrier {
         Ok(members)
     }
 
-    /// Joins, and waits for the generation.
-    async fn gather(&self, party: &mut Option<Party>) -> Result<u64> {
+    /// Joins, and waits for the generation as [`DoubleBarrier::follow`].
+    async fn gather(&self, party: &mut Option<Party>, once: bool) -> Result<Option<u64>> {
         if party.is_none() {
             let Inner { place, members, .. } = &*self.0;
-            let incarnation = place.session.next_live().await?;
+            let session = &place.session;
+            let incarnation = if once { session.live().await? } else { session.next_live().await? };
             let owner = place.session.config().owner.as_bytes();
             // Answers are told from members by their data.
             let owner = if owner.is_empty() { &b"?"[..] } else { owner };
@@ -145,13 +153,18 @@ impl DoubleBarrier {
             *party = Some(Party { incarnation, members, name: created.name, generation: 0, said: Vec::new() });
         }
         match party {
-            Some(party) => self.follow(party, false).await,
+            Some(party) => self.follow(party, false, once).await,
             None => Err(Error::closed("no member")),
         }
     }
 
-    /// Does what the state asks of us until it lets us pass.
-    async fn follow(&self, party: &mut Party, inside: bool) -> Result<u64> {
+    /// Does what the state asks of us until it lets us pass. `once` waits for nobody who is not there yet, and
+    /// only for a moment for those who are: `None` where that was not enough.
+    async fn follow(&self, party: &mut Party, inside: bool, once: bool) -> Result<Option<u64>> {
+        Deadline::after(once.then_some(AGREE)).bound(self.steps(party, inside, once)).await.unwrap_or(Ok(None))
+    }
+
+    async fn steps(&self, party: &mut Party, inside: bool, once: bool) -> Result<Option<u64>> {
         let incarnation = party.incarnation.clone();
         let client = incarnation.client()?;
         let mut conductor = false;
@@ -159,14 +172,15 @@ impl DoubleBarrier {
             let followed = async {
                 let (view, version, state, names) = self.0.members.view(&incarnation, &client, conductor).await?;
                 match self.act(party, &client, &view, version, inside).await? {
-                    Some(generation) => return Ok(Some(generation)),
-                    None if self.step(party, &view, inside) != Step::Wait => return Ok(None),
+                    Some(generation) => return Ok(ControlFlow::Break(Some(generation))),
+                    None if self.step(party, &view, inside) != Step::Wait => return Ok(ControlFlow::Continue(())),
+                    None if once && view.lacks(inside, self.0.parties) => return Ok(ControlFlow::Break(None)),
                     None => {}
                 }
                 let first = view.conductor(inside);
                 if first == Some(&party.name) {
                     if !std::mem::replace(&mut conductor, true) {
-                        return Ok(None);
+                        return Ok(ControlFlow::Continue(()));
                     }
                 } else {
                     conductor = false;
@@ -176,21 +190,21 @@ impl DoubleBarrier {
                         let path = child(&self.0.members.path, first);
                         match incarnation.request("watch", &path, client.get_and_watch_data(&path)).await {
                             Ok((_, _, watcher)) => Some(watcher),
-                            Err(Error::NoNode(_)) => return Ok(None),
+                            Err(Error::NoNode(_)) => return Ok(ControlFlow::Continue(())),
                             Err(error) => return Err(error),
                         }
                     }
                     _ => names,
                 };
                 tokio::select! {
-                    _ = state.changed() => Ok(None),
-                    () = changed(other) => Ok(None),
+                    _ = state.changed() => Ok(ControlFlow::Continue(())),
+                    () = changed(other) => Ok(ControlFlow::Continue(())),
                     why = incarnation.ended() => Err(why),
                 }
             };
             match followed.await {
-                Ok(Some(generation)) => return Ok(generation),
-                Ok(None) => {}
+                Ok(ControlFlow::Break(passed)) => return Ok(passed),
+                Ok(ControlFlow::Continue(())) => {}
                 Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
                 Err(error) => return Err(error),
             }
@@ -235,16 +249,19 @@ impl DoubleBarrier {
 
     /// The timeout is over: breaks the generation for all, unless it was decided meanwhile.
     async fn give_up(&self, party: Option<&mut Party>, inside: bool, timeout: Option<Duration>) -> Result<u64> {
-        let after = timeout.unwrap_or_default();
         let Inner { place, parties, .. } = &*self.0;
+        let (within, after) = match timeout.filter(|_| !tries_once(timeout)) {
+            Some(after) => (format!("within {after:?}"), format!("after {after:?}")),
+            None => ("at once".to_owned(), "at once".to_owned()),
+        };
         let late = |what: &str| {
             Error::acquire_timeout(format!(
-                "double barrier '{}': not {} within {after:?}: {what}; try again together",
+                "double barrier '{}': not {} {within}: {what}; try again together",
                 place.name,
                 if inside { "left" } else { "entered" }
             ))
         };
-        let Some(party) = party else { return Err(late("no server was reached")) };
+        let Some(party) = party else { return Err(late("no server answered by then")) };
         let gone = if inside { self.0.members.gone() } else { late("somebody deleted our node") };
         let agreed = async {
             let client = party.incarnation.client()?;
@@ -261,10 +278,8 @@ impl DoubleBarrier {
                     _ => {}
                 }
                 let there = view.members.len();
-                let why = format!(
-                    "{} gave up after {after:?}, when {there} of {parties} were there",
-                    place.session.config().owner
-                );
+                let owner = &place.session.config().owner;
+                let why = format!("{owner} gave up {after}, when {there} of {parties} were there");
                 let broken = view.broken(inside, why);
                 if self.0.members.write(&party.incarnation, &client, &broken, version, &[]).await? {
                     return Err(self.broken(&broken));
@@ -311,6 +326,10 @@ impl DoubleBarrier {
     fn inside(&self) -> std::sync::MutexGuard<'_, HashMap<Holder, Party>> {
         self.0.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn tries_once(timeout: Option<Duration>) -> bool {
+    timeout.is_some_and(|timeout| timeout.is_zero())
 }
 
 async fn changed(watcher: Option<zk::OneshotWatcher>) {

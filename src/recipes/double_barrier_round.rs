@@ -89,6 +89,14 @@ impl View {
         self.state.phase != Phase::Calling && self.alive().next().is_some()
     }
 
+    /// Whether somebody is still to come, or to leave, before the generation is complete: what is left of the one
+    /// before, and the answers of those who are there, are a matter of moments.
+    pub(super) fn lacks(&self, inside: bool, parties: usize) -> bool {
+        let State { phase, roll, .. } = &self.state;
+        let new = self.members.iter().filter(|name| *phase == Phase::Calling || !roll.contains(name)).count();
+        inside || new < parties || *phase == Phase::Inside && self.occupied()
+    }
+
     fn alive(&self) -> impl Iterator<Item = &String> {
         self.state.roll.iter().filter(|name| self.members.contains(name))
     }

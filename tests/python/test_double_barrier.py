@@ -301,11 +301,82 @@ async def test_a_cancelled_enter_leaves_nothing_and_breaks_nothing(zk, coordinat
     assert len(await barrier.members_async()) == 2
 
 
-def test_zero_passes_only_where_it_completes(zk, coordinator):
-    with pytest.raises(exceptions.AcquireTimeout):
-        zk.double_barrier("stage", parties=2).enter(timeout=0)
-    assert zk.double_barrier("alone", parties=1).enter(timeout=10) == 1
+def test_zero_passes_where_it_completes(zk, coordinator):
+    alone = zk.double_barrier("alone", parties=1)
+    for generation in range(1, 6):
+        # What the generation before leaves behind for a moment is not in the way.
+        assert alone.enter(timeout=0) == generation
+        alone.leave(timeout=0)
+    with pool() as threads:
+        barriers = [coordinator().double_barrier("stage", parties=3) for _ in range(2)]
+        entered = [threads.submit(barrier.enter, 30) for barrier in barriers]
+        there(zk, 2)
+        last = zk.double_barrier("stage", parties=3)
+        assert [last.enter(timeout=0), *(run.result(15) for run in entered)] == [1, 1, 1]
+
+        def cycle(barrier):
+            barrier.enter(timeout=30)
+            inside.wait(30)
+            barrier.leave(timeout=30)
+
+        other = [
+            zk.double_barrier("leave", parties=3),
+            *(c().double_barrier("leave", parties=3) for c in [coordinator] * 2),
+        ]
+        inside = threading.Barrier(3)
+        left = [threads.submit(cycle, barrier) for barrier in other[1:]]
+        other[0].enter(timeout=30)
+        inside.wait(30)
+        wait_for(
+            lambda: sum(name.startswith("leaving-") for name in zk.children("leave/members")) == 2, 15, "two to leave"
+        )
+        other[0].leave(timeout=0)
+        for run in left:
+            run.result(15)
+
+
+def test_zero_breaks_what_it_does_not_complete_as_any_timeout_does(zk, coordinator):
+    barrier = zk.double_barrier("stage", parties=3)
+    began = time.monotonic()
+    with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 1 of 3 were there"):
+        barrier.enter(timeout=0)
+    assert time.monotonic() - began < 0.9
     there(coordinator(), 0)
+    with pool() as threads:
+        waiting = threads.submit(coordinator().double_barrier("stage", parties=3).enter, 30)
+        there(zk, 1)
+        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
+            barrier.enter(timeout=0)
+        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
+            waiting.result(10)
+        there(zk, 0)
+        pair = [coordinator().double_barrier("pair", parties=2) for _ in range(2)]
+        inside = [threads.submit(each.enter, 30) for each in pair]
+        assert inside[0].result(15) == inside[1].result(15)
+        with pytest.raises(exceptions.AcquireTimeout, match="at once: the generation before is inside"):
+            zk.double_barrier("pair", parties=2).enter(timeout=0)
+
+
+def test_zero_in_leave_breaks_it_where_somebody_stays(coordinator):
+    barriers = [coordinator().double_barrier("stage", parties=2) for _ in range(2)]
+    with pool() as threads:
+        inside = threading.Barrier(2)
+
+        def party(number):
+            barriers[number].enter(timeout=30)
+            inside.wait(30)
+            if number == 0:
+                barriers[0].leave(timeout=0)
+            over.wait(30)
+            barriers[1].leave(timeout=30)
+
+        over = threading.Event()
+        first, second = (threads.submit(party, number) for number in range(2))
+        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
+            first.result(15)
+        over.set()
+        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
+            second.result(15)
 
 
 def test_what_makes_no_sense_is_refused(zk):

@@ -1936,7 +1936,9 @@ class Lock:
     """
     A handle on the lock at one path; `Coordinator.lock` makes them, and the sides of a `ReadWriteLock`.
 
-    Reentrant per thread, and per task under asyncio. Two handles on one path are two contenders.
+    Reentrant per thread, and per task under asyncio: the one that makes the call counts, also where another awaits it,
+    as `asyncio.gather` and `asyncio.wait_for` do. What it asks for while it asks already waits for the outcome of that,
+    and is the same lock once more. Two handles on one path are two contenders.
     It pickles as configuration and connects where it is used.
     """
     def __aenter__(self, /) -> Awaitable[Held]: ...
@@ -2164,7 +2166,8 @@ class MultiLock:
     The locks at several paths, all or none; `Coordinator.multi_lock` makes them.
 
     No two multi-locks wait for each other, whatever order their paths were given in. Each path also excludes
-    `Coordinator.lock` and Curator's `InterProcessMutex` on it. Reentrant per thread, and per task under asyncio.
+    `Coordinator.lock` and Curator's `InterProcessMutex` on it. Reentrant per thread, and per task under asyncio, as
+    `Lock` is.
     It pickles as configuration and connects where it is used.
     """
     def __aenter__(self, /) -> Awaitable[Held]: ...

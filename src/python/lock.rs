@@ -24,7 +24,9 @@ use crate::session::Session;
 
 /// A handle on the lock at one path; `Coordinator.lock` makes them, and the sides of a `ReadWriteLock`.
 ///
-/// Reentrant per thread, and per task under asyncio. Two handles on one path are two contenders.
+/// Reentrant per thread, and per task under asyncio: the one that makes the call counts, also where another awaits it,
+/// as `asyncio.gather` and `asyncio.wait_for` do. What it asks for while it asks already waits for the outcome of that,
+/// and is the same lock once more. Two handles on one path are two contenders.
 /// It pickles as configuration and connects where it is used.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct Lock {

@@ -23,7 +23,8 @@ use crate::session::Session;
 /// The locks at several paths, all or none; `Coordinator.multi_lock` makes them.
 ///
 /// No two multi-locks wait for each other, whatever order their paths were given in. Each path also excludes
-/// `Coordinator.lock` and Curator's `InterProcessMutex` on it. Reentrant per thread, and per task under asyncio.
+/// `Coordinator.lock` and Curator's `InterProcessMutex` on it. Reentrant per thread, and per task under asyncio, as
+/// `Lock` is.
 /// It pickles as configuration and connects where it is used.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
 pub(super) struct MultiLock {

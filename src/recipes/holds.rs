@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::asking::{Askers, Asking};
 use crate::error::{Error, Result};
 use crate::session::{Grant, GrantState, Release, Session};
 
@@ -51,6 +52,7 @@ pub(super) struct Holds {
     /// Who we say we are.
     pub(super) owner: String,
     table: Mutex<HashMap<(Holder, Mode), Hold>>,
+    askers: Arc<Askers>,
     /// What each `with` that is not over began with, the outermost first.
     entered: Mutex<HashMap<(Holder, Mode), Vec<Acquisition>>>,
     /// Dropped with the handle and everything held through it, and no earlier.
@@ -89,9 +91,20 @@ impl Holds {
             paths,
             owner,
             table: Mutex::default(),
+            askers: Arc::default(),
             entered: Mutex::default(),
             _session: session.clone(),
         })
+    }
+
+    /// Waits until no other acquisition of `holder` through this handle is under way, in whatever mode.
+    pub(super) async fn asking(&self, holder: Holder) -> Asking {
+        self.askers.wait(holder).await
+    }
+
+    /// `None` while another acquisition of `holder` is under way.
+    pub(super) fn try_asking(&self, holder: Holder) -> Option<Asking> {
+        self.askers.try_now(holder)
     }
 
     /// Once more what `holder` has. What is lost is forgotten: its `Held` still reports the loss.

@@ -70,7 +70,8 @@ impl Lock {
         self.mode
     }
 
-    /// Waits for the lock; a `holder` that has it already gets it once more.
+    /// Waits for the lock; a `holder` that has it already gets it once more. While another acquisition of the same
+    /// holder is under way through this handle, it waits for what becomes of that.
     ///
     /// `timeout` is the total over everything, reconnects included: zero tries once, `None` waits for ever.
     ///
@@ -87,18 +88,19 @@ impl Lock {
                 None => Err(self.timed_out(timeout).await),
             };
         }
-        if let Some(held) = self.again(holder)? {
-            return Ok(held);
-        }
-        match Deadline::after(timeout).bound(self.contend(holder, true)).await {
-            Some(Ok(Some(grant))) => Ok(self.holds.hold(holder, self.mode, grant)),
+        let asked = async {
+            let _asking = self.holds.asking(holder).await;
+            self.get(holder, true).await
+        };
+        match Deadline::after(timeout).bound(asked).await {
+            Some(Ok(Some(held))) => Ok(held),
             Some(Err(error)) => Err(error),
-            // `contend(_, true)` only leaves the line at its front.
+            // `get(_, true)` only leaves the line at its front.
             Some(Ok(None)) | None => Err(self.timed_out(timeout).await),
         }
     }
 
-    /// Takes the lock if nobody bars it, else `None`.
+    /// Takes the lock if nobody bars it, else `None`; another acquisition of this holder that is under way bars it too.
     ///
     /// # Cancel safety
     /// Dropped, it leaves no node.
@@ -106,10 +108,10 @@ impl Lock {
     /// # Errors
     /// `ConnectionLost` where no server answers; else as [`Lock::acquire`].
     pub async fn try_acquire(&self, holder: Holder) -> Result<Option<Held>> {
-        if let Some(held) = self.again(holder)? {
-            return Ok(Some(held));
+        match self.holds.try_asking(holder) {
+            Some(_asking) => self.get(holder, false).await,
+            None => self.again(holder),
         }
-        Ok(self.contend(holder, false).await?.map(|grant| self.holds.hold(holder, self.mode, grant)))
     }
 
     /// Ends the newest `with` of `holder`: gives back what it began with, unless that was done before.
@@ -167,6 +169,13 @@ impl Lock {
             )));
         }
         Ok(None)
+    }
+
+    async fn get(&self, holder: Holder, wait: bool) -> Result<Option<Held>> {
+        if let Some(held) = self.again(holder)? {
+            return Ok(Some(held));
+        }
+        Ok(self.contend(holder, wait).await?.map(|grant| self.holds.hold(holder, self.mode, grant)))
     }
 
     async fn contend(&self, holder: Holder, wait: bool) -> Result<Option<Arc<Grant>>> {

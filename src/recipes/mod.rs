@@ -1,6 +1,7 @@
 //! Recipes over a [`Session`](crate::session::Session). Each stands on two shared pieces: the
 //! session below, and [`contenders`], the line that locks (and later semaphores and elections) wait in.
 
+mod asking;
 pub mod ballot;
 pub mod barrier;
 pub mod cache;

@@ -76,7 +76,8 @@ impl MultiLock {
         &self.holds.owner
     }
 
-    /// Waits for all the locks; a `holder` that has them already gets them once more.
+    /// Waits for all the locks; a `holder` that has them already gets them once more. While another acquisition of the
+    /// same holder is under way through this handle, it waits for what becomes of that.
     ///
     /// `timeout` is the total over everything, reconnects included: zero tries once, `None` waits for ever.
     ///
@@ -92,18 +93,20 @@ impl MultiLock {
                 None => Err(self.timed_out(timeout).await),
             };
         }
-        if let Some(held) = self.holds.again(holder, Mode::All) {
-            return Ok(held);
-        }
-        match Deadline::after(timeout).bound(self.contend(true)).await {
-            Some(Ok(Some(grant))) => Ok(self.holds.hold(holder, Mode::All, grant)),
+        let asked = async {
+            let _asking = self.holds.asking(holder).await;
+            self.get(holder, true).await
+        };
+        match Deadline::after(timeout).bound(asked).await {
+            Some(Ok(Some(held))) => Ok(held),
             Some(Err(error)) => Err(error),
-            // `contend(true)` only leaves the lines at their fronts.
+            // `get(_, true)` only leaves the lines at their fronts.
             Some(Ok(None)) | None => Err(self.timed_out(timeout).await),
         }
     }
 
-    /// Takes all the locks if nobody has any, else `None`.
+    /// Takes all the locks if nobody has any, else `None`; another acquisition of this holder that is under way bars
+    /// it too.
     ///
     /// # Cancel safety
     /// Dropped, it leaves no node.
@@ -111,10 +114,10 @@ impl MultiLock {
     /// # Errors
     /// `ConnectionLost` where no server answers; `Closed`, `AuthFailed`, `NotAuthorized`.
     pub async fn try_acquire(&self, holder: Holder) -> Result<Option<Held>> {
-        if let Some(held) = self.holds.again(holder, Mode::All) {
-            return Ok(Some(held));
+        match self.holds.try_asking(holder) {
+            Some(_asking) => self.get(holder, false).await,
+            None => Ok(self.holds.again(holder, Mode::All)),
         }
-        Ok(self.contend(false).await?.map(|grant| self.holds.hold(holder, Mode::All, grant)))
     }
 
     /// Ends the newest `with` of `holder`: gives back what it began with, unless that was done before.
@@ -166,6 +169,13 @@ impl MultiLock {
 
     fn all(&self) -> Vec<&Place> {
         self.places.iter().collect()
+    }
+
+    async fn get(&self, holder: Holder, wait: bool) -> Result<Option<Held>> {
+        if let Some(held) = self.holds.again(holder, Mode::All) {
+            return Ok(Some(held));
+        }
+        Ok(self.contend(wait).await?.map(|grant| self.holds.hold(holder, Mode::All, grant)))
     }
 
     async fn contend(&self, wait: bool) -> Result<Option<Arc<Grant>>> {

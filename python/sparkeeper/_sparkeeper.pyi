@@ -292,7 +292,8 @@ class Cache:
     compares itself with the server. The path need not exist; what is below it may come and go.
 
     It maps paths below its own, without a leading slash, to data; its own is "". A node whose ACL forbids reading
-    it is not in it. A node with so many children that their names fill 1 MiB cannot be listed, by nobody.
+    it is not in it; where that is its own path, every call raises `NotAuthorized`, until it may be read. A node with so
+    many children that their names fill 1 MiB cannot be listed, by nobody.
     It pickles as configuration and reads where it is used.
     """
     def __aenter__(self, /) -> Awaitable[Cache]: ...

@@ -108,6 +108,10 @@ def test_a_wrong_digest_password_is_another_identity_that_may_do_nothing(coordin
         lambda: wrong.lock("l").acquire(),
         lambda: wrong.lock("l").acquire(timeout=30),
         lambda: wrong.lock("l").contenders(),
+        lambda: wrong.cache("a").wait_ready(timeout=30),
+        lambda: wrong.cache("a").get("b"),
+        lambda: wrong.cache("a", persistent=False).snapshot(),
+        lambda: wrong.cache("a").events(),
     )
     for call in calls:
         with pytest.raises(exceptions.NotAuthorized, match="check auth and acl") as refused:

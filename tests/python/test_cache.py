@@ -318,6 +318,37 @@ def test_not_ready_in_time(proxy, coordinator):
     cache.wait_ready(timeout=10)
 
 
+@pytest.mark.parametrize("persistent", [True, False])
+def test_who_may_not_read_its_root_is_told_and_reads_it_once_it_may(coordinator, caplog, persistent):
+    mine = coordinator(auth=("digest", "bob:secret"), acl="creator")
+    mine.create("c/open", b"1", acl="open")
+    other = coordinator(auth=("digest", "eve:secret"))
+    cache = other.cache("c", persistent=persistent)
+    for refused in (cache.snapshot, cache.events, cache.wait_ready, lambda: cache.get("open"), lambda: list(cache)):
+        with pytest.raises(exceptions.NotAuthorized, match="check auth and acl"):
+            refused()
+    mine.delete("c", recursive=True)
+    mine.create("c", acl="open")
+    mine.create("c/hidden", b"2")
+    mine.create("c/open", b"3", acl="open")
+    wait_for(lambda: told(cache) == ["", "open"], 15, "it to read what it may")
+    assert len([said for said in caplog.records if "cannot follow" in said.message]) == 1
+    begun = time.monotonic()
+    refused = coordinator(auth=("digest", "eve:secret")).cache("c/hidden", persistent=persistent)
+    with pytest.raises(exceptions.NotAuthorized):
+        refused.snapshot()
+    refused.close()
+    assert time.monotonic() - begun < 1
+
+
+def told(cache):
+    """The paths in it; nothing while its root may not be read."""
+    try:
+        return list(cache)
+    except exceptions.NotAuthorized:
+        return None
+
+
 def test_it_pickles_as_configuration(zk):
     zk.create("c/a", b"1")
     cache = pickle.loads(pickle.dumps(zk.cache("c", persistent=False)))

@@ -78,8 +78,10 @@ impl Follower {
                 // The next session compares its tree with what we know.
                 Err(Error::SessionExpired(_)) => pauses = delays(),
                 Err(why) => {
-                    tracing::warn!(path = self.place.name, %why, "a cache cannot follow; trying again");
-                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                    if !matches!(why, Error::NotAuthorized(_)) || self.tree.refuse(why.clone()) {
+                        tracing::warn!(path = self.place.name, %why, "a cache cannot follow; trying again");
+                    }
+                    let _ = tokio::time::timeout(pauses.next().unwrap_or_default(), stopped(&mut stop)).await;
                 }
             }
         };

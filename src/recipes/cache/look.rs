@@ -76,7 +76,8 @@ impl Looker {
             let looked = if self.plain { self.watched(path, &at).await } else { self.read(&at, list).await };
             match looked {
                 Err(Error::ConnectionLost(_)) => self.incarnation.connected().await?,
-                Err(Error::NotAuthorized(why)) => {
+                // Without its root there is no cache.
+                Err(Error::NotAuthorized(why)) if !path.is_empty() => {
                     tracing::warn!(%why, "a node below a cache cannot be read; the cache does without it");
                     return Ok((Answer::Unreadable, None));
                 }

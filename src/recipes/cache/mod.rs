@@ -78,7 +78,7 @@ impl Cache {
     /// Resolves when the copy has been equal to the server once.
     ///
     /// # Errors
-    /// `Closed`, `AuthFailed`: it will not be; `AcquireTimeout`.
+    /// `Closed`, `AuthFailed`: it will not be; `NotAuthorized` while the root may not be read; `AcquireTimeout`.
     pub async fn ready(&self, timeout: Option<Duration>) -> Result<()> {
         if self.0.tree.is_ready() {
             return Ok(());
@@ -96,7 +96,7 @@ impl Cache {
     /// The copy as it is, with its zxid.
     ///
     /// # Errors
-    /// Why it stopped following.
+    /// Why it stopped following; `NotAuthorized` while the root may not be read.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         self.ready(None).await?;
         self.0.tree.snapshot()
@@ -111,7 +111,7 @@ impl Cache {
     /// Every change from now on.
     ///
     /// # Errors
-    /// Why it stopped following.
+    /// As [`Self::snapshot`].
     pub async fn events(&self) -> Result<Events> {
         self.ready(None).await?;
         Ok(Events { cache: self.clone(), feed: self.0.tree.feed() })

@@ -61,6 +61,8 @@ pub(super) fn children<V>(nodes: &BTreeMap<String, V>, path: &str) -> Vec<String
 pub(super) enum Progress {
     Loading,
     Ready,
+    /// The root may not be read; it is tried again.
+    Refused(Error),
     Over(Error),
 }
 
@@ -96,7 +98,7 @@ impl Tree {
     pub(super) async fn ready(&self) -> Result<()> {
         let mut progress = self.progress.subscribe();
         match progress.wait_for(|progress| !matches!(progress, Progress::Loading)).await.as_deref() {
-            Ok(Progress::Over(why)) => Err(why.clone()),
+            Ok(Progress::Refused(why) | Progress::Over(why)) => Err(why.clone()),
             _ => Ok(()),
         }
     }
@@ -108,7 +110,7 @@ impl Tree {
 
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
         match &*self.progress.borrow() {
-            Progress::Over(why) => Err(why.clone()),
+            Progress::Refused(why) | Progress::Over(why) => Err(why.clone()),
             Progress::Loading | Progress::Ready => Ok(self.state().now.clone()),
         }
     }
@@ -145,12 +147,23 @@ impl Tree {
     /// The copy is equal to the server's tree now, or was a moment ago.
     pub(super) fn settle(&self) {
         self.progress.send_if_modified(|progress| {
-            let first = matches!(progress, Progress::Loading);
+            let first = !matches!(progress, Progress::Ready);
             if first {
                 *progress = Progress::Ready;
             }
             first
         });
+    }
+
+    /// The root may not be read: nobody is shown what it was before. False where that is known.
+    pub(super) fn refuse(&self, why: Error) -> bool {
+        self.progress.send_if_modified(|progress| {
+            let first = !matches!(progress, Progress::Refused(_));
+            if first {
+                *progress = Progress::Refused(why);
+            }
+            first
+        })
     }
 
     /// Nothing will change any more.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::membership::{Membership, Presence};
-use super::place::Place;
+use super::registry::Registry;
 use crate::error::{Error, Result};
 
 /// What an instance says of itself, and what its node's data is, as JSON.
@@ -50,24 +50,26 @@ pub struct Registration {
     service: String,
     id: String,
     offer: Arc<Mutex<Offer>>,
+    registry: Registry,
     membership: Membership,
 }
 
 impl Registration {
     pub(super) async fn begin(
-        place: &Place,
+        registry: Registry,
         service: &str,
         directory: &str,
         offer: Offer,
         id: Option<String>,
         timeout: Option<Duration>,
     ) -> Result<Self> {
+        let place = registry.place();
         let id = id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         place.component("instance id", &id)?;
         let title = format!("instance '{id}' of '{service}' in registry '{}'", place.name);
         let data = bytes(&offer)?;
         let membership = Membership::begin(&place.session, directory, &id, title, data, timeout).await?;
-        Ok(Self { service: service.to_owned(), id, offer: Arc::new(Mutex::new(offer)), membership })
+        Ok(Self { service: service.to_owned(), id, offer: Arc::new(Mutex::new(offer)), registry, membership })
     }
 
     /// The service that it is an instance of.
@@ -116,8 +118,12 @@ impl Registration {
     /// Unregisters it for good, connected or not: no later session registers it again. Once more is a no-op.
     ///
     /// # Cancel safety
-    /// What this session asks next finds it gone; the rest happens in the background.
+    /// What this session asks next, and what its registry's handle knows, is without it; the rest happens in the
+    /// background.
     pub fn unregister(&self) {
+        if let Some(stat) = self.membership.stat() {
+            self.registry.hide(&self.service, stat.czxid);
+        }
         self.membership.withdraw();
     }
 

@@ -9,7 +9,7 @@
 //! costs no request once the service was asked for, lags behind by a notification's way, and goes on with what was
 //! last known while no server can be reached. Only when it has nothing to offer it asks a server, before it says so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ struct Known {
     seen: watch::Receiver<Seen>,
     /// The newest roster that was read as instances.
     read: Option<(Arc<Roster>, Instances)>,
+    /// Creation zxids of instances that were unregistered through this handle, until the view is past them.
+    unregistered: HashSet<i64>,
 }
 
 /// The instances of one service, sorted by id.
@@ -146,7 +148,7 @@ impl Registry {
         timeout: Option<Duration>,
     ) -> Result<Registration> {
         let directory = self.directory(service)?;
-        Registration::begin(&self.0.place, service, &directory, offer, id, timeout).await
+        Registration::begin(self.clone(), service, &directory, offer, id, timeout).await
     }
 
     /// One instance of `service`: of `zone` where that has any, of all zones otherwise. Instances of weight 0 are never
@@ -239,6 +241,18 @@ impl Registry {
         self.known().iter().map(|(service, known)| (service.clone(), count(known))).collect()
     }
 
+    /// The view lags behind by a notification's way, and what we unregister is gone from it at once.
+    pub(super) fn hide(&self, service: &str, czxid: i64) {
+        if let Some(known) = self.known().get_mut(service) {
+            known.unregistered.insert(czxid);
+            known.read = None;
+        }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
     fn directory(&self, service: &str) -> Result<String> {
         self.0.place.component("service", service)?;
         Ok(child(&self.0.place.path, service))
@@ -250,6 +264,7 @@ impl Registry {
         let entry = known.entry(service.to_owned()).or_insert_with(|| Known {
             seen: roster::follow(&self.0.place.session, &directory, Detail::Data),
             read: None,
+            unregistered: HashSet::new(),
         });
         Ok(entry.seen.clone())
     }
@@ -261,8 +276,14 @@ impl Registry {
         match &entry.read {
             Some((of, instances)) if Arc::ptr_eq(of, roster) => instances.clone(),
             _ => {
-                let instances = read(roster);
-                entry.read = Some((roster.clone(), instances.clone()));
+                // What the view has yet to hear of: a creation, or a deletion.
+                let ahead =
+                    |czxid: &i64| roster.number < *czxid || roster.nodes.values().any(|node| node.stat.czxid == *czxid);
+                entry.unregistered.retain(ahead);
+                let there = |(_, node): &(&String, &Node)| !entry.unregistered.contains(&node.stat.czxid);
+                let instances = roster.nodes.iter().filter(there).filter_map(|(id, node)| instance(id, node));
+                let instances = Arc::new(instances.collect());
+                entry.read = Some((roster.clone(), Instances::clone(&instances)));
                 instances
             }
         }

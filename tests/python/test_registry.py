@@ -60,8 +60,8 @@ def test_with_unregisters_and_who_asks_finds_what_was_there_before(zk):
             registry.discover(f"s{number % 2}")
         with registry.register(f"s{number % 2}", "here") as handle:
             assert registry.discover(f"s{number % 2}").id == handle.id
-        handle.unregister(wait=True)
-        wait_for(lambda name=f"s{number % 2}": registry.instances(name) == [], 5, "the view to follow")
+        handle.unregister(wait=number % 3 > 0)
+        assert registry.instances(f"s{number % 2}") == [], "what it withdrew itself is gone from its view at once"
 
 
 @pytest.mark.parametrize(

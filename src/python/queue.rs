@@ -133,7 +133,8 @@ impl Queue {
     ///     priority: -999 to 999; lower is delivered first.
     ///     delay: Seconds or timedelta before which it is not delivered.
     ///     dedupe: An id of your own: puts with one id are one item while it is queued or at work, and for the
-    ///         `dedupe_window` after it was done.
+    ///         `dedupe_window` after it was done, or became a dead letter. A dead letter's id is answered with its
+    ///         own, and nothing is queued: `retry_dead` is the way back.
     ///
     /// Returns:
     ///     The item's id; that of the earlier item where this put repeats one.

@@ -191,6 +191,7 @@ def test_a_repeat_of_a_dead_letter_is_a_repeat(zk):
     put = queue.put(b"x", dedupe="k")
     fail(queue, ValueError("x"))
     assert queue.put(b"x", dedupe="k") == put
+    assert (len(queue), queue.depth().dead) == (0, 1), "it queues nothing"
     assert queue.retry_dead() == 1
     assert queue.put(b"x", dedupe="k") == put
     assert drain(queue) == [b"x"]

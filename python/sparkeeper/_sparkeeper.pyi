@@ -3166,7 +3166,7 @@ class Semaphore:
         Waits for `n` permits: all or none.
 
         Args:
-            n: How many.
+            n: How many: 1 to 4096.
             timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
                 by default. 0 tries once; without either it waits for ever.
 
@@ -3175,7 +3175,8 @@ class Semaphore:
 
         Raises:
             AcquireTimeout: It took longer; the message names holders.
-            ConfigError: `n` is below 1, or more than there are in all, also where that was lowered during the wait.
+            ConfigError: `n` is below 1, above 4096, or more than there are in all, also where that was lowered
+                during the wait.
             Closed: The coordinator was closed meanwhile.
         """
     def acquire_async(self, /, n: "int" = 1, timeout: float | timedelta | None = None) -> Awaitable[Permits]:
@@ -3228,7 +3229,7 @@ class Semaphore:
             The held permits, or None.
 
         Raises:
-            ConfigError: `n` is below 1, or more than there are in all.
+            ConfigError: `n` is below 1, above 4096, or more than there are in all.
         """
     def try_acquire_async(self, /, n: "int" = 1) -> Awaitable[Permits | None]:
         """

@@ -80,7 +80,7 @@ impl Coordinator {
         parties: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<DoubleBarrier> {
-        let parties = parties.0;
+        let parties = parties.named(py, "parties")?;
         let timeout = self::timeout(py, timeout)?;
         if parties == 0 {
             return Err(raise(py, &Error::config("double barrier: parties=0; give 1 or more")));

@@ -18,7 +18,7 @@ use super::secret::Given;
 use super::settings::{self, Rights, Settings};
 use super::stat::Stat;
 use super::text::{self, Text};
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::error::Result;
 use crate::session::{CreateKind, Grant, Session, SessionState};
 
@@ -255,7 +255,7 @@ impl Coordinator {
         version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Stat> {
-        block_on(py, set(self.0.clone(), path, data, plain(version), grants(guard.as_ref())))
+        block_on(py, set(self.0.clone(), path, data, named(version, py, "version")?, grants(guard.as_ref())))
     }
 
     /// As `set`, to be awaited.
@@ -268,7 +268,7 @@ impl Coordinator {
         version: Option<Whole<i32>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Stat>> {
-        awaitable(py, set(self.0.clone(), path, data, plain(version), grants(guard.as_ref())))
+        awaitable(py, set(self.0.clone(), path, data, named(version, py, "version")?, grants(guard.as_ref())))
     }
 
     /// Creates a node and returns its path, which a sequence number ends where asked for.
@@ -360,7 +360,7 @@ impl Coordinator {
         recursive: bool,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Nothing> {
-        block_on(py, delete(self.0.clone(), path, plain(version), recursive, grants(guard.as_ref())))
+        block_on(py, delete(self.0.clone(), path, named(version, py, "version")?, recursive, grants(guard.as_ref())))
     }
 
     /// As `delete`, to be awaited.
@@ -373,7 +373,7 @@ impl Coordinator {
         recursive: bool,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, delete(self.0.clone(), path, plain(version), recursive, grants(guard.as_ref())))
+        awaitable(py, delete(self.0.clone(), path, named(version, py, "version")?, recursive, grants(guard.as_ref())))
     }
 
     /// A node's stat, or None where there is no such node.

@@ -15,7 +15,7 @@ use super::handle::Rebuild;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::text::Text;
-use super::whole::{Whole, whole};
+use super::whole::{self, Whole};
 use crate::error::{Error, Result};
 use crate::recipes;
 use crate::session::{Grant, Session};
@@ -79,7 +79,7 @@ async fn set(handle: Handle, value: i64, (guards, timeout): Terms) -> Result<Not
 async fn reserve(handle: Handle, n: i64, terms: Terms) -> Result<Block> {
     if n < 1 {
         let path = handle.path();
-        return Err(Error::config(format!("counter '{path}': reserve({n}): reserve 1 number or more")));
+        return Err(Error::config(format!("counter '{path}': n={n}: reserve 1 number or more")));
     }
     let end = add(handle, n, terms).await?;
     Ok(Block { first: end - n, end })
@@ -93,7 +93,12 @@ impl Coordinator {
     ///     path: Its node; it stays until it is deleted.
     ///     default: What it begins with.
     #[pyo3(signature = (path, default: "int" = 0))]
-    fn counter(&self, py: Python<'_>, path: Text, #[pyo3(from_py_with = whole)] default: i64) -> PyResult<Counter> {
+    fn counter(
+        &self,
+        py: Python<'_>,
+        path: Text,
+        #[pyo3(from_py_with = whole::default)] default: i64,
+    ) -> PyResult<Counter> {
         let open = |session: &Session, path: &str, default: &i64| recipes::Counter::new(session, path, *default);
         let handle = Handle::new(self.link().clone(), path, default, open).map_err(|error| raise(py, &error))?;
         Ok(Counter(handle))
@@ -137,7 +142,7 @@ impl Counter {
     fn add(
         &self,
         py: Python<'_>,
-        #[pyo3(from_py_with = whole)] n: i64,
+        #[pyo3(from_py_with = whole::n)] n: i64,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<i64> {
@@ -150,7 +155,7 @@ impl Counter {
     fn add_async<'py>(
         &self,
         py: Python<'py>,
-        #[pyo3(from_py_with = whole)] n: i64,
+        #[pyo3(from_py_with = whole::n)] n: i64,
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, i64>> {
@@ -182,8 +187,8 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<bool> {
-        let new = new.0;
-        let old = old.0;
+        let new = new.named(py, "new")?;
+        let old = old.named(py, "old")?;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, compare_and_set(self.0.clone(), old, new, terms))
     }
@@ -198,8 +203,8 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, bool>> {
-        let new = new.0;
-        let old = old.0;
+        let new = new.named(py, "new")?;
+        let old = old.named(py, "old")?;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, compare_and_set(self.0.clone(), old, new, terms))
     }
@@ -213,7 +218,7 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Nothing> {
-        let value = value.0;
+        let value = value.named(py, "value")?;
         let terms = terms(py, guard.as_ref(), timeout)?;
         block_on(py, set(self.0.clone(), value, terms))
     }
@@ -227,7 +232,7 @@ impl Counter {
         guard: Option<Guard<'_>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        let value = value.0;
+        let value = value.named(py, "value")?;
         let terms = terms(py, guard.as_ref(), timeout)?;
         awaitable(py, set(self.0.clone(), value, terms))
     }
@@ -252,7 +257,7 @@ impl Counter {
         timeout: Option<Seconds>,
     ) -> PyResult<Block> {
         let terms = terms(py, guard.as_ref(), timeout)?;
-        block_on(py, reserve(self.0.clone(), n.0, terms))
+        block_on(py, reserve(self.0.clone(), n.named(py, "n")?, terms))
     }
 
     /// As `reserve`, to be awaited.
@@ -265,7 +270,7 @@ impl Counter {
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Block>> {
         let terms = terms(py, guard.as_ref(), timeout)?;
-        awaitable(py, reserve(self.0.clone(), n.0, terms))
+        awaitable(py, reserve(self.0.clone(), n.named(py, "n")?, terms))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {

@@ -19,7 +19,7 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::term::Term;
 use super::text::{self, Text};
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::error::{Error, Result};
 use crate::recipes::ballot::Strategy;
 use crate::recipes::{self, Candidature, Score};
@@ -133,7 +133,7 @@ impl Election {
             let why = Error::config(format!("score={}: give a function that returns a number", score.bind(py).repr()?));
             return Err(raise(py, &why));
         }
-        Self::open(coordinator.link(), path.into(), text::plain(id), strategy, plain(priority), score)
+        Self::open(coordinator.link(), path.into(), text::plain(id), strategy, named(priority, py, "priority")?, score)
             .map_err(|error| raise(py, &error))
     }
 

@@ -142,7 +142,7 @@ impl Group {
     ///     AcquireTimeout: There were fewer; the message names them.
     #[pyo3(signature = (count, timeout=None))]
     fn wait_for(&self, py: Python<'_>, count: Whole<usize>, timeout: Option<Seconds>) -> PyResult<View> {
-        let count = count.0;
+        let count = count.named(py, "count")?;
         let timeout = self::timeout(py, timeout)?;
         block_on(py, wait_for(self.0.clone(), count, timeout))
     }
@@ -155,7 +155,7 @@ impl Group {
         count: Whole<usize>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, View>> {
-        let count = count.0;
+        let count = count.named(py, "count")?;
         let timeout = self::timeout(py, timeout)?;
         awaitable(py, wait_for(self.0.clone(), count, timeout))
     }

@@ -238,13 +238,13 @@ impl Lock {
     ///     NotOwner: The token is not the holder's; the message names who holds it now.
     ///     NotAuthorized: The ACL forbids it.
     fn break_(&self, py: Python<'_>, token: Whole<i64>) -> PyResult<Contender> {
-        let token = token.0;
+        let token = token.named(py, "token")?;
         block_on(py, break_hold(self.source.clone(), token))
     }
 
     /// As `break_`, to be awaited.
     fn break_async<'py>(&self, py: Python<'py>, token: Whole<i64>) -> PyResult<Awaitable<'py, Contender>> {
-        let token = token.0;
+        let token = token.named(py, "token")?;
         awaitable(py, break_hold(self.source.clone(), token))
     }
 

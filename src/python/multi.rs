@@ -14,7 +14,7 @@ use super::runtime::block_on;
 use super::settings::Rights;
 use super::stat::Stat;
 use super::text::Text;
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::config::Access;
 use crate::error::{Error, Result};
 use crate::session::{CreateKind, Grant, MultiWriteResult, NotWritten, Session, Write};
@@ -201,7 +201,8 @@ impl Batch {
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, data, version=None))]
     fn set(&self, py: Python<'_>, path: Text, data: PyBackedBytes, version: Option<Whole<i32>>) -> PyResult<()> {
-        self.0.add(&path, || Step::Set(path.clone(), data.to_vec(), plain(version))).map_err(|error| raise(py, &error))
+        let version = named(version, py, "version")?;
+        self.0.add(&path, || Step::Set(path.clone(), data.to_vec(), version)).map_err(|error| raise(py, &error))
     }
 
     /// Adds the deletion of a node, which must have no children then.
@@ -211,7 +212,8 @@ impl Batch {
     ///     version: Land only where the node has this version.
     #[pyo3(signature = (path, version=None))]
     fn delete(&self, py: Python<'_>, path: Text, version: Option<Whole<i32>>) -> PyResult<()> {
-        self.0.add(&path, || Step::Delete(path.clone(), plain(version))).map_err(|error| raise(py, &error))
+        let version = named(version, py, "version")?;
+        self.0.add(&path, || Step::Delete(path.clone(), version)).map_err(|error| raise(py, &error))
     }
 
     /// Adds a condition: the node exists.
@@ -221,7 +223,8 @@ impl Batch {
     ///     version: And has this version.
     #[pyo3(signature = (path, version=None))]
     fn check(&self, py: Python<'_>, path: Text, version: Option<Whole<i32>>) -> PyResult<()> {
-        self.0.add(&path, || Step::Check(path.clone(), plain(version))).map_err(|error| raise(py, &error))
+        let version = named(version, py, "version")?;
+        self.0.add(&path, || Step::Check(path.clone(), version)).map_err(|error| raise(py, &error))
     }
 
     /// Lands every step or none, in one request. A batch without steps lands without one.

@@ -10,7 +10,7 @@ use super::errors::raise;
 use super::runtime::{block_on, core};
 use super::seconds::Seconds;
 use super::text::{self, Text};
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::assign::group::{Amendment, Member};
 use crate::error::Result;
 
@@ -110,7 +110,7 @@ impl PartitionMember {
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Nothing> {
-        let amendment = amendment(py, capacity, plain(limit), no_limit, zone, priority, reserve)?;
+        let amendment = amendment(py, capacity, named(limit, py, "limit")?, no_limit, zone, priority, reserve)?;
         block_on(py, update(self.member.clone(), amendment))
     }
 
@@ -126,7 +126,7 @@ impl PartitionMember {
         priority: Option<i64>,
         reserve: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        let amendment = amendment(py, capacity, plain(limit), no_limit, zone, priority, reserve)?;
+        let amendment = amendment(py, capacity, named(limit, py, "limit")?, no_limit, zone, priority, reserve)?;
         awaitable(py, update(self.member.clone(), amendment))
     }
 

@@ -13,7 +13,7 @@ use super::partition_member::PartitionMember;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
-use super::whole::{Whole, plain};
+use super::whole::{Range, Whole, named};
 use crate::assign::Strategy;
 use crate::assign::group::{self, Card, Change, Item};
 use crate::error::{Error, Result};
@@ -56,8 +56,8 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|why| Error::server(format!("JSON: {why}")))
 }
 
-fn column<T>(given: Option<Vec<Whole<T>>>) -> Option<Vec<T>> {
-    given.map(|given| given.into_iter().map(|Whole(number)| number).collect())
+fn column<T: Range>(py: Python<'_>, name: &str, given: Option<Vec<Whole<T>>>) -> PyResult<Option<Vec<T>>> {
+    given.map(|given| given.into_iter().map(|number| number.named(py, name)).collect()).transpose()
 }
 
 fn change(
@@ -100,7 +100,15 @@ impl Partitions {
         quiet: Option<Seconds>,
     ) -> PyResult<Self> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let made = change(items, column(weights), column(priorities), zones, strategy, quiet).and_then(|asked| {
+        let made = change(
+            items,
+            column(py, "weights", weights)?,
+            column(py, "priorities", priorities)?,
+            zones,
+            strategy,
+            quiet,
+        )
+        .and_then(|asked| {
             asked.check(&path)?;
             let open =
                 |session: &Session, path: &str, asked: &Change| group::Partitions::new(session, path, asked.clone());
@@ -128,7 +136,8 @@ impl Partitions {
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
     ) -> PyResult<PartitionMember> {
-        let (card, timeout) = (card(py, capacity, plain(limit), zone, priority, reserve)?, self::timeout(py, timeout)?);
+        let (card, timeout) =
+            (card(py, capacity, named(limit, py, "limit")?, zone, priority, reserve)?, self::timeout(py, timeout)?);
         block_on(py, join(self.0.clone(), text::plain(id), card, timeout)).map(PartitionMember::arrived)
     }
 
@@ -145,7 +154,8 @@ impl Partitions {
         reserve: Option<Seconds>,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, PartitionMember>> {
-        let (card, timeout) = (card(py, capacity, plain(limit), zone, priority, reserve)?, self::timeout(py, timeout)?);
+        let (card, timeout) =
+            (card(py, capacity, named(limit, py, "limit")?, zone, priority, reserve)?, self::timeout(py, timeout)?);
         awaitable_grant(py, join(self.0.clone(), text::plain(id), card, timeout))
     }
 
@@ -194,8 +204,15 @@ impl Partitions {
         quiet: Option<Seconds>,
     ) -> PyResult<Nothing> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(items, column(weights), column(priorities), zones, strategy, quiet)
-            .map_err(|error| raise(py, &error))?;
+        let change = change(
+            items,
+            column(py, "weights", weights)?,
+            column(py, "priorities", priorities)?,
+            zones,
+            strategy,
+            quiet,
+        )
+        .map_err(|error| raise(py, &error))?;
         block_on(py, update(self.0.clone(), change))
     }
 
@@ -212,8 +229,15 @@ impl Partitions {
         quiet: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(items, column(weights), column(priorities), zones, strategy, quiet)
-            .map_err(|error| raise(py, &error))?;
+        let change = change(
+            items,
+            column(py, "weights", weights)?,
+            column(py, "priorities", priorities)?,
+            zones,
+            strategy,
+            quiet,
+        )
+        .map_err(|error| raise(py, &error))?;
         awaitable(py, update(self.0.clone(), change))
     }
 

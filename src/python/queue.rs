@@ -15,7 +15,7 @@ use super::queue_listing::{DeadLetter, QueueDepth, QueueWorker};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
-use super::whole::{Whole, plain, whole};
+use super::whole::{self, Whole, named};
 use crate::error::Result;
 use crate::recipes;
 use crate::recipes::queue::{Put, Settings};
@@ -97,7 +97,7 @@ impl Coordinator {
         &self,
         py: Python<'_>,
         path: Text,
-        #[pyo3(from_py_with = whole)] max_attempts: u32,
+        #[pyo3(from_py_with = whole::max_attempts)] max_attempts: u32,
         backoff: Option<Seconds>,
         dedupe_window: Option<Seconds>,
     ) -> PyResult<Queue> {
@@ -148,7 +148,7 @@ impl Queue {
         &self,
         py: Python<'_>,
         data: PyBackedBytes,
-        #[pyo3(from_py_with = whole)] priority: i32,
+        #[pyo3(from_py_with = whole::priority)] priority: i32,
         delay: Option<Seconds>,
         dedupe: Option<Text>,
     ) -> PyResult<String> {
@@ -162,7 +162,7 @@ impl Queue {
         &self,
         py: Python<'py>,
         data: PyBackedBytes,
-        #[pyo3(from_py_with = whole)] priority: i32,
+        #[pyo3(from_py_with = whole::priority)] priority: i32,
         delay: Option<Seconds>,
         dedupe: Option<Text>,
     ) -> PyResult<Awaitable<'py, String>> {
@@ -183,7 +183,7 @@ impl Queue {
         &self,
         py: Python<'_>,
         data: Vec<PyBackedBytes>,
-        #[pyo3(from_py_with = whole)] priority: i32,
+        #[pyo3(from_py_with = whole::priority)] priority: i32,
         delay: Option<Seconds>,
     ) -> PyResult<Vec<String>> {
         let how = how(py, priority, delay, None)?;
@@ -196,7 +196,7 @@ impl Queue {
         &self,
         py: Python<'py>,
         data: Vec<PyBackedBytes>,
-        #[pyo3(from_py_with = whole)] priority: i32,
+        #[pyo3(from_py_with = whole::priority)] priority: i32,
         delay: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Vec<String>>> {
         let how = how(py, priority, delay, None)?;
@@ -277,7 +277,7 @@ impl Queue {
     /// Items whose attempts are used up, `limit` of them where it is given.
     #[pyo3(signature = (limit=None))]
     fn dead_letters(&self, py: Python<'_>, limit: Option<Whole<usize>>) -> PyResult<Vec<DeadLetter>> {
-        block_on(py, dead_letters(self.0.clone(), plain(limit)))
+        block_on(py, dead_letters(self.0.clone(), named(limit, py, "limit")?))
     }
 
     /// As `dead_letters`, to be awaited.
@@ -287,7 +287,7 @@ impl Queue {
         py: Python<'py>,
         limit: Option<Whole<usize>>,
     ) -> PyResult<Awaitable<'py, Vec<DeadLetter>>> {
-        awaitable(py, dead_letters(self.0.clone(), plain(limit)))
+        awaitable(py, dead_letters(self.0.clone(), named(limit, py, "limit")?))
     }
 
     /// Puts dead letters back into the queue, with all their attempts before them.

@@ -9,7 +9,7 @@ use super::errors::raise;
 use super::instance::json;
 use super::runtime::{block_on, core};
 use super::text::{self, Text};
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::error::Result;
 use crate::recipes::{self, Amendment, Offer};
 
@@ -58,7 +58,7 @@ fn amendment(
     zone: Option<Text>,
     metadata: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Amendment> {
-    let weight = plain(weight);
+    let weight = named(weight, py, "weight")?;
     let metadata = metadata.map(|value| json(py, &value)).transpose()?;
     Ok(Amendment { address: text::plain(address), weight, zone: text::plain(zone), metadata })
 }

@@ -16,7 +16,7 @@ use super::registration::Registration;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
-use super::whole::whole;
+use super::whole;
 use crate::error::Result;
 use crate::recipes::{self, Offer, Pick};
 use crate::session::Session;
@@ -107,7 +107,7 @@ impl Registry {
         py: Python<'_>,
         service: Text,
         address: Text,
-        #[pyo3(from_py_with = whole)] weight: u32,
+        #[pyo3(from_py_with = whole::weight)] weight: u32,
         zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
         id: Option<Text>,
@@ -126,7 +126,7 @@ impl Registry {
         py: Python<'py>,
         service: Text,
         address: Text,
-        #[pyo3(from_py_with = whole)] weight: u32,
+        #[pyo3(from_py_with = whole::weight)] weight: u32,
         zone: Option<Text>,
         metadata: Option<Bound<'_, PyAny>>,
         id: Option<Text>,

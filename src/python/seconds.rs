@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::type_hint_union;
@@ -24,11 +24,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Seconds {
         if let Ok(delta) = object.cast::<PyDelta>() {
             return Ok(Self(delta.call_method0("total_seconds")?.extract()?));
         }
-        object.extract().map(Self).map_err(|_: PyErr| {
-            // Python puts the argument's name before it.
-            let given = object.repr().map_or_else(|_| "this".to_owned(), |given| given.to_string());
-            PyTypeError::new_err(format!("{given}: give seconds, 0 or more, or a timedelta"))
-        })
+        match object.extract() {
+            Ok(seconds) => Ok(Self(seconds)),
+            // A whole number beyond every float is as good as for ever.
+            Err(error) if PyErr::is_instance_of::<PyOverflowError>(&error, object.py()) => {
+                Ok(Self(if object.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY }))
+            }
+            Err(_) => {
+                // Python puts the argument's name before it.
+                let given = object.repr().map_or_else(|_| "this".to_owned(), |given| given.to_string());
+                Err(PyTypeError::new_err(format!("{given}: give seconds, 0 or more, or a timedelta")))
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
 use super::text::{self, Text};
-use super::whole::{Whole, whole};
+use super::whole::{self, Whole};
 use crate::error::Result;
 use crate::recipes::{self, Holder};
 use crate::session::Session;
@@ -81,7 +81,7 @@ impl Coordinator {
         &self,
         py: Python<'_>,
         path: Text,
-        #[pyo3(from_py_with = whole)] permits: i64,
+        #[pyo3(from_py_with = whole::permits)] permits: i64,
         timeout: Option<Seconds>,
         owner: Option<Text>,
     ) -> PyResult<Semaphore> {
@@ -114,7 +114,7 @@ impl Semaphore {
 
     #[setter]
     fn set_permits(&self, py: Python<'_>, permits: Whole<i64>) -> PyResult<()> {
-        block_on(py, set_permits(self.handle.clone(), permits.0)).map(drop)
+        block_on(py, set_permits(self.handle.clone(), permits.named(py, "permits")?)).map(drop)
     }
 
     /// As reading `permits`, to be awaited.
@@ -124,13 +124,13 @@ impl Semaphore {
 
     /// As setting `permits`, to be awaited.
     fn set_permits_async<'py>(&self, py: Python<'py>, permits: Whole<i64>) -> PyResult<Awaitable<'py, Nothing>> {
-        awaitable(py, set_permits(self.handle.clone(), permits.0))
+        awaitable(py, set_permits(self.handle.clone(), permits.named(py, "permits")?))
     }
 
     /// Waits for `n` permits: all or none.
     ///
     /// Args:
-    ///     n: How many.
+    ///     n: How many: 1 to 4096.
     ///     timeout: Seconds or timedelta, the total over everything, reconnects included; the handle's
     ///         by default. 0 tries once; without either it waits for ever.
     ///
@@ -139,13 +139,14 @@ impl Semaphore {
     ///
     /// Raises:
     ///     AcquireTimeout: It took longer; the message names holders.
-    ///     ConfigError: `n` is below 1, or more than there are in all, also where that was lowered during the wait.
+    ///     ConfigError: `n` is below 1, above 4096, or more than there are in all, also where that was lowered
+    ///         during the wait.
     ///     Closed: The coordinator was closed meanwhile.
     #[pyo3(signature = (n: "int" = 1, timeout=None))]
     fn acquire(
         &self,
         py: Python<'_>,
-        #[pyo3(from_py_with = whole)] n: i64,
+        #[pyo3(from_py_with = whole::n)] n: i64,
         timeout: Option<Seconds>,
     ) -> PyResult<Permits> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
@@ -157,7 +158,7 @@ impl Semaphore {
     fn acquire_async<'py>(
         &self,
         py: Python<'py>,
-        #[pyo3(from_py_with = whole)] n: i64,
+        #[pyo3(from_py_with = whole::n)] n: i64,
         timeout: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Permits>> {
         let timeout = self::timeout(py, timeout)?.or(self.timeout);
@@ -170,9 +171,9 @@ impl Semaphore {
     ///     The held permits, or None.
     ///
     /// Raises:
-    ///     ConfigError: `n` is below 1, or more than there are in all.
+    ///     ConfigError: `n` is below 1, above 4096, or more than there are in all.
     #[pyo3(signature = (n: "int" = 1))]
-    fn try_acquire(&self, py: Python<'_>, #[pyo3(from_py_with = whole)] n: i64) -> PyResult<Option<Permits>> {
+    fn try_acquire(&self, py: Python<'_>, #[pyo3(from_py_with = whole::n)] n: i64) -> PyResult<Option<Permits>> {
         Ok(block_on(py, try_acquire(self.handle.clone(), n))?.map(Permits::arrived))
     }
 
@@ -181,7 +182,7 @@ impl Semaphore {
     fn try_acquire_async<'py>(
         &self,
         py: Python<'py>,
-        #[pyo3(from_py_with = whole)] n: i64,
+        #[pyo3(from_py_with = whole::n)] n: i64,
     ) -> PyResult<Awaitable<'py, Option<Permits>>> {
         awaitable_grant(py, try_acquire(self.handle.clone(), n))
     }

@@ -12,7 +12,7 @@ use super::errors::raise;
 use super::guard::{Guard, grants};
 use super::runtime::block_on;
 use super::text::Text;
-use super::whole::{Whole, plain};
+use super::whole::{Whole, named};
 use crate::error::{Error, Result};
 use crate::recipes::versioned as recipe;
 use crate::session::{Grant, Session};
@@ -54,7 +54,7 @@ async fn history(handle: Handle) -> Result<Vec<Version>> {
 impl Coordinator {
     /// JSON text in versions at `path`; `config` puts a schema on it.
     fn _versioned(&self, py: Python<'_>, path: Text, keep: Whole<u64>) -> PyResult<Versioned> {
-        let keep = keep.0;
+        let keep = recipe::checked(&path, keep.named(py, "keep")?).map_err(|error| raise(py, &error))?;
         let open = |session: &Session, path: &str, keep: &u64| recipe::Versioned::new(session, path, *keep);
         let handle = Handle::new(self.link().clone(), path, keep, open).map_err(|error| raise(py, &error))?;
         Ok(Versioned { handle, closed: Arc::default() })
@@ -82,7 +82,7 @@ impl Versioned {
     /// Writes JSON text as the next version and returns its number; at `expect` only, where that is given.
     #[pyo3(signature = (value, expect=None, *, guard=None))]
     fn set(&self, py: Python<'_>, value: Text, expect: Option<Whole<u64>>, guard: Option<Guard<'_>>) -> PyResult<u64> {
-        block_on(py, set(self.handle.clone(), value, plain(expect), grants(guard.as_ref())))
+        block_on(py, set(self.handle.clone(), value, named(expect, py, "expect")?, grants(guard.as_ref())))
     }
 
     /// As `set`, to be awaited.
@@ -94,18 +94,18 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
-        awaitable(py, set(self.handle.clone(), value, plain(expect), grants(guard.as_ref())))
+        awaitable(py, set(self.handle.clone(), value, named(expect, py, "expect")?, grants(guard.as_ref())))
     }
 
     /// A version that is kept.
     fn kept(&self, py: Python<'_>, version: Whole<u64>) -> PyResult<Version> {
-        let version = version.0;
+        let version = version.named(py, "version")?;
         block_on(py, kept(self.handle.clone(), version))
     }
 
     /// As `kept`, to be awaited.
     fn kept_async<'py>(&self, py: Python<'py>, version: Whole<u64>) -> PyResult<Awaitable<'py, Version>> {
-        let version = version.0;
+        let version = version.named(py, "version")?;
         awaitable(py, kept(self.handle.clone(), version))
     }
 
@@ -118,8 +118,8 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<u64> {
-        let version = version.0;
-        block_on(py, rollback(self.handle.clone(), version, plain(expect), grants(guard.as_ref())))
+        let version = version.named(py, "version")?;
+        block_on(py, rollback(self.handle.clone(), version, named(expect, py, "expect")?, grants(guard.as_ref())))
     }
 
     /// As `rollback`, to be awaited.
@@ -131,8 +131,8 @@ impl Versioned {
         expect: Option<Whole<u64>>,
         guard: Option<Guard<'_>>,
     ) -> PyResult<Awaitable<'py, u64>> {
-        let version = version.0;
-        awaitable(py, rollback(self.handle.clone(), version, plain(expect), grants(guard.as_ref())))
+        let version = version.named(py, "version")?;
+        awaitable(py, rollback(self.handle.clone(), version, named(expect, py, "expect")?, grants(guard.as_ref())))
     }
 
     /// The versions that are kept, the oldest first.

@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 use super::errors::raise;
 use crate::error::Error;
 
-/// An argument that is a whole number; one that `T` cannot hold is a `ConfigError`, as one out of a recipe's range is.
-pub(super) struct Whole<T>(pub(super) T);
+/// An argument that is a whole number. One that `T` cannot hold is a `ConfigError`, as one out of a recipe's range is,
+/// once its name is known.
+pub(super) struct Whole<T>(Result<T, String>);
 
 /// The numbers that such an argument may be.
 pub(super) trait Range: Display {
@@ -29,9 +30,23 @@ macro_rules! ranges {
 
 ranges!(i32, i64, u32, u64, usize);
 
+impl<T: Range> Whole<T> {
+    /// # Errors
+    /// `ConfigError`.
+    pub(super) fn named(self, py: Python<'_>, name: &str) -> PyResult<T> {
+        self.0.map_err(|given| {
+            let (least, most) = (T::LEAST, T::MOST);
+            raise(py, &Error::config(format!("{name}={given}: give a whole number from {least} to {most}")))
+        })
+    }
+}
+
 /// The number of an argument that may be left out.
-pub(super) fn plain<T>(number: Option<Whole<T>>) -> Option<T> {
-    number.map(|Whole(number)| number)
+///
+/// # Errors
+/// `ConfigError`.
+pub(super) fn named<T: Range>(number: Option<Whole<T>>, py: Python<'_>, name: &str) -> PyResult<Option<T>> {
+    number.map(|number| number.named(py, name)).transpose()
 }
 
 impl<'a, 'py, T> FromPyObject<'a, 'py> for Whole<T>
@@ -43,25 +58,26 @@ where
     const INPUT_TYPE: PyStaticExpr = T::INPUT_TYPE;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let py = object.py();
-        object.extract().map(Self).map_err(|error: PyErr| {
-            if !error.is_instance_of::<PyOverflowError>(py) {
-                return error;
+        match object.extract() {
+            Err(error) if PyErr::is_instance_of::<PyOverflowError>(&error, object.py()) => {
+                Ok(Self(Err(object.repr().map_or_else(|_| "this".to_owned(), |given| given.to_string()))))
             }
-            let given = object.repr().map_or_else(|_| "this".to_owned(), |given| given.to_string());
-            raise(py, &Error::config(format!("{given}: give a whole number from {} to {}", T::LEAST, T::MOST)))
-        })
+            number => number.map(|number| Self(Ok(number))),
+        }
     }
 }
 
 /// Reads an argument as [`Whole`] does: for one with a default, which the signature says in `T` itself so that
-/// `help` and the stub have it.
-///
-/// # Errors
-/// `ConfigError`; `TypeError`.
-pub(super) fn whole<T>(object: &Bound<'_, PyAny>) -> PyResult<T>
-where
-    T: Range + for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
-{
-    object.extract().map(|Whole(number)| number)
+/// `help` and the stub have it. The reader has its name.
+macro_rules! readers {
+    ($($name:ident),+) => {
+        $(pub(super) fn $name<T>(object: &Bound<'_, PyAny>) -> PyResult<T>
+        where
+            T: Range + for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
+        {
+            object.extract::<Whole<T>>()?.named(object.py(), stringify!($name))
+        })+
+    };
 }
+
+readers!(default, max_attempts, n, permits, priority, weight);

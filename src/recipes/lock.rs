@@ -18,7 +18,7 @@ use super::place::Place;
 use super::{read_write_lock, revocation, turn};
 use crate::error::{Error, Result};
 use crate::retry::Deadline;
-use crate::session::{Grant, GrantKind, GrantState, Release, Session};
+use crate::session::{Grant, GrantKind, GrantState, Release, Session, SessionState};
 
 /// The line of a lock, ours and Curator's and kazoo's; those of multi-locks and semaphores are the same.
 pub(super) const LINE: LineKind =
@@ -194,17 +194,17 @@ impl Lock {
     }
 
     async fn timed_out(&self, timeout: Option<Duration>) -> Error {
-        let found = who_holds(&self.place, self.line).await;
+        let why = match who_holds(&self.place, self.line).await {
+            Some(found) => format!("{found}; wait longer, or ask the holder to let go"),
+            None => unsaid(&self.place.session),
+        };
         let (what, after) = (self.mode.what(), timeout.unwrap_or_default());
-        Error::acquire_timeout(format!(
-            "{what} '{}': not acquired within {after:?}: {found}; wait longer, or ask the holder to let go",
-            self.name()
-        ))
+        Error::acquire_timeout(format!("{what} '{}': not acquired within {after:?}: {why}", self.name()))
     }
 }
 
-/// Who bars the way at `place`, in words.
-pub(super) async fn who_holds(place: &Place, line: LineKind) -> String {
+/// Who bars the way at `place`, in words; `None` where no server says.
+pub(super) async fn who_holds(place: &Place, line: LineKind) -> Option<String> {
     let ask = async {
         let incarnation = place.session.live().await?;
         contenders::holder(&incarnation, &place.path, line).await
@@ -212,9 +212,21 @@ pub(super) async fn who_holds(place: &Place, line: LineKind) -> String {
     match tokio::time::timeout(WHO_HOLDS, ask).await {
         Ok(Ok(Some((first, others)))) => {
             let Contender { owner, token, session_id, .. } = first;
-            format!("held by {owner} (token {token}, session {session_id:#x}); {others} more in line")
+            Some(format!("held by {owner} (token {token}, session {session_id:#x}); {others} more in line"))
         }
-        Ok(Ok(None)) => "free again by now".to_owned(),
-        _ => format!("no server said who holds it (session {})", place.session.state().name()),
+        Ok(Ok(None)) => Some("free again by now".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why no server said who bars the way, and what to do.
+pub(super) fn unsaid(session: &Session) -> String {
+    match session.state() {
+        SessionState::Connected => "no server said in time who holds it; wait longer".to_owned(),
+        state => format!(
+            "no server of {} is reached (session {}); wait longer, or check that the ensemble runs",
+            session.config().hosts,
+            state.name()
+        ),
     }
 }

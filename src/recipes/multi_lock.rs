@@ -15,7 +15,7 @@ use futures_util::future::try_join_all;
 
 use super::contenders::{self, Contender};
 use super::holds::{Held, Holder, Holds, Mode};
-use super::lock::{LINE, who_holds};
+use super::lock::{LINE, unsaid, who_holds};
 use super::place::Place;
 use super::revocation;
 use super::turn::{Turn, line};
@@ -245,14 +245,17 @@ impl MultiLock {
         for place in self.places.iter() {
             // A few are enough to know what to do; a dead link says so at the first.
             match end.bound(who_holds(place, LINE)).await {
-                Some(words) => found.push(format!("'{}' is {words}", place.name)),
-                None => break,
+                Some(Some(words)) => found.push(format!("'{}' is {words}", place.name)),
+                Some(None) | None => break,
             }
         }
         let after = timeout.unwrap_or_default();
-        let (name, found) = (&self.holds.name, found.join(", "));
-        Error::acquire_timeout(format!(
-            "multi-lock '{name}': not acquired within {after:?}: {found}; wait longer, or ask the holders to let go"
-        ))
+        let name = &self.holds.name;
+        let why = if found.is_empty() {
+            unsaid(&self.session)
+        } else {
+            format!("{}; wait longer, or ask the holders to let go", found.join(", "))
+        };
+        Error::acquire_timeout(format!("multi-lock '{name}': not acquired within {after:?}: {why}"))
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::contenders::{self, Contender, advance};
 use super::holds::Holder;
-use super::lock::LINE;
+use super::lock::{LINE, unsaid};
 use super::place::Place;
 use super::semaphore_holders::{PermitHolder, holders};
 pub(crate) use super::semaphore_limit::checked;
@@ -35,6 +35,10 @@ const WHO_HOLDS: (Duration, usize) = (Duration::from_millis(50), 4);
 /// How long a try waits for those who are being served, while permits are free: so many times the flight it took to
 /// see that, and this on top.
 const BEING_SERVED: (u32, Duration) = (10, Duration::from_millis(50));
+
+/// How many permits one acquisition may take: the nodes of so many fit into one request, where path and owner have no
+/// more than some hundred characters.
+const AT_ONCE: u32 = 4096;
 
 /// A handle on the semaphore at one path. Clones are one.
 #[derive(Clone, Debug)]
@@ -100,7 +104,7 @@ impl Semaphore {
     /// A wait that is dropped leaves no node and no watch.
     ///
     /// # Errors
-    /// `Config` where `wanted` is below 1, or above the limit, also where that was lowered during the wait: it
+    /// `Config` where `wanted` is below 1 or above 4096, or above the limit, also where that was lowered during the wait: it
     /// would bar everybody behind it. `AcquireTimeout`, naming holders; `Closed`, `AuthFailed`, `NotAuthorized`.
     pub async fn acquire(&self, wanted: i64, timeout: Option<Duration>, with: Option<Holder>) -> Result<Permits> {
         let permits = self.wanted(wanted)?;
@@ -252,10 +256,10 @@ impl Semaphore {
     }
 
     fn wanted(&self, wanted: i64) -> Result<u32> {
-        u32::try_from(wanted)
-            .ok()
-            .filter(|wanted| *wanted >= 1)
-            .ok_or_else(|| Error::config(format!("semaphore '{}': n={wanted}: ask for 1 permit or more", self.name())))
+        u32::try_from(wanted).ok().filter(|wanted| (1..=AT_ONCE).contains(wanted)).ok_or_else(|| {
+            let name = self.name();
+            Error::config(format!("semaphore '{name}': n={wanted}: ask for 1 to {AT_ONCE} permits at once"))
+        })
     }
 
     fn hold(&self, grant: Arc<Grant>, with: Option<Holder>) -> Permits {
@@ -269,15 +273,12 @@ impl Semaphore {
 
     async fn timed_out(&self, wanted: u32, timeout: Option<Duration>) -> Error {
         let after = timeout.unwrap_or_default();
-        let found = match tokio::time::timeout(WHO_HOLDS.0, self.found()).await {
-            Ok(Ok(found)) => found,
-            _ => format!("no server said who has them (session {})", self.place().session.state().name()),
+        let why = match tokio::time::timeout(WHO_HOLDS.0, self.found()).await {
+            Ok(Ok(found)) => format!("{found}; wait longer, ask for fewer, or ask the holders to let go"),
+            _ => unsaid(&self.place().session),
         };
-        Error::acquire_timeout(format!(
-            "semaphore '{}': {wanted} permits not acquired within {after:?}: {found}; wait longer, ask for fewer, or \
-             ask the holders to let go",
-            self.name()
-        ))
+        let name = self.name();
+        Error::acquire_timeout(format!("semaphore '{name}': {wanted} permits not acquired within {after:?}: {why}"))
     }
 
     /// Who has the permits, and who waits. A crowd whose waits end together asks this at once: it reads a few nodes.

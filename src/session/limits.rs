@@ -30,6 +30,21 @@ pub fn check_size(attempt: &str, path: &str, bytes: usize) -> Result<()> {
     )))
 }
 
+/// As [`check_size`], for so many nodes that are made together, of which `path` is the first.
+///
+/// # Errors
+/// `PayloadTooLarge`.
+pub(super) fn check_nodes(path: &str, nodes: usize, bytes: usize) -> Result<()> {
+    let limit = MAX_REQUEST - OVERHEAD;
+    if nodes == 1 || bytes <= limit {
+        return check_size("create", path, bytes);
+    }
+    Err(Error::payload_too_large(format!(
+        "create: {nodes} nodes together need {bytes} bytes, and one request carries {limit}; nothing was sent; ask for \
+         fewer at once"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

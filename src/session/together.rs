@@ -68,7 +68,7 @@ pub async fn create_together<F: Future>(
     let prefixes: Vec<String> = parents.iter().map(|parent| child(parent, &named)).collect();
     let Some(first) = prefixes.first() else { return Err(Error::config("nothing to create together; name a path")) };
     let bytes: usize = prefixes.iter().map(|prefix| prefix.len() + data.len() + OVERHEAD).sum();
-    limits::check_size("create", first, bytes.saturating_mul(each))?;
+    limits::check_nodes(first, prefixes.len().saturating_mul(each), bytes.saturating_mul(each))?;
     let client = incarnation.client()?;
     let mode = if number.is_some() { zk::CreateMode::Ephemeral } else { zk::CreateMode::EphemeralSequential };
     let options = mode.with_acls(incarnation.acls());

@@ -146,7 +146,7 @@ def test_the_history_is_bounded(zk):
     assert [one.set(number) for number in "abc"] == [1, 2, 3]
     assert [old.value for old in one.history()] == ["c"]
     with pytest.raises(exceptions.ConfigError, match="keep=0"):
-        zk.config("app", keep=0).set(1)
+        zk.config("app", keep=0)
 
 
 def test_a_head_put_back_by_hand(zk):

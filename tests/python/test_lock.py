@@ -90,10 +90,29 @@ def test_a_timed_acquire_ends_in_time_and_names_the_holder(zk, coordinator):
     lock.acquire(timeout=0).release()
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan"), timedelta(seconds=-1)])
+@pytest.mark.parametrize("timeout", [-1, float("nan"), timedelta(seconds=-1), -(2**2000)])
 def test_a_negative_timeout_is_refused(zk, timeout):
     with pytest.raises(exceptions.ConfigError, match="0 or more"):
         zk.lock("l").acquire(timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 2**70, 2**2000], ids=["inf", "2**70", "2**2000"])
+def test_a_timeout_may_be_as_good_as_none(zk, timeout):
+    zk.lock("l", timeout=timeout).acquire(timeout=timeout).release()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda zk: zk.lock("l"), lambda zk: zk.multi_lock(["l", "m"]), lambda zk: zk.semaphore("l")]
+)
+def test_a_timeout_without_a_server_says_that_none_is_reached(proxy, coordinator, make):
+    zk = coordinator(proxy.connect_string, session_timeout=20)
+    handle = make(zk)
+    handle.acquire(timeout=10).release(wait=True)
+    proxy.cut()
+    wait_for(lambda: zk.state == "SUSPENDED", 20, "it to know that the link is down")
+    with pytest.raises(exceptions.AcquireTimeout, match=r"no server of \S+ is reached \(session SUSPENDED\)") as late:
+        handle.acquire(timeout=0.3)
+    assert "let go" not in str(late.value)
 
 
 def test_try_acquire_answers_at_once(zk, coordinator):

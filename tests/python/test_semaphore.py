@@ -125,6 +125,18 @@ def test_what_cannot_be_had_is_refused_at_once(zk, n):
         zk.semaphore("jdbc", permits=-abs(n))
 
 
+@pytest.mark.parametrize("n", [4097, 2**40])
+def test_more_permits_than_one_request_can_take_are_refused_with_the_limit(zk, n):
+    for ask in (zk.semaphore("jdbc", permits=2**31 - 1).acquire, zk.semaphore("jdbc", permits=2**31 - 1).try_acquire):
+        with pytest.raises(exceptions.ConfigError, match=rf"n={n}: ask for 1 to 4096 permits at once"):
+            ask(n)
+    with zk.semaphore("jdbc", permits=5000).acquire(4096) as permits:
+        assert permits.permits == 4096
+    long = zk.semaphore("jdbc", permits=5000, owner="x" * 1000)
+    with pytest.raises(exceptions.PayloadTooLarge, match="4000 nodes together"):
+        long.acquire(4000)
+
+
 def test_the_limit_is_everybodys_and_stays(zk, coordinator):
     ours, theirs = zk.semaphore("jdbc", permits=1), coordinator().semaphore("jdbc", permits=5)
     assert (ours.permits, theirs.permits) == (1, 5)

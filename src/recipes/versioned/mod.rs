@@ -38,15 +38,24 @@ pub struct Versioned {
     seen: Noticed<Option<(u64, String)>>,
 }
 
+/// How many versions to keep.
+///
+/// # Errors
+/// `Config` where none would be kept.
+pub(crate) fn checked(path: &str, keep: u64) -> Result<u64> {
+    if keep == 0 {
+        return Err(Error::config(format!("config '{path}': keep=0: at least the newest version is kept; give 1")));
+    }
+    Ok(keep)
+}
+
 impl Versioned {
     /// `keep` versions are kept, the newest included.
     ///
     /// # Errors
     /// `InvalidPath`; `Config` where none would be kept.
     pub fn new(session: &Session, path: &str, keep: u64) -> Result<Self> {
-        if keep == 0 {
-            return Err(Error::config(format!("config '{path}': keep=0: at least the newest version is kept; give 1")));
-        }
+        let keep = checked(path, keep)?;
         Ok(Self { place: Place::new(session, "config", path)?, keep, seen: Noticed::default() })
     }
 

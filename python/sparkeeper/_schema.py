@@ -93,10 +93,12 @@ def to_text(schema: object, value: object) -> str:
     """
     if _is_dataclass(schema) and dataclasses.is_dataclass(value) and not isinstance(value, typing.cast("type", schema)):
         raise Misfit("", f"found {_show(value)}, expected {_name(schema)}")
-    data = _to_json(value, "")
-    fit(Any if schema is None else schema, data)
     try:
+        data = _to_json(value, "")
+        fit(Any if schema is None else schema, data)
         return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise Misfit("", f"a {type(value).__name__} that contains itself, or is too deep, is no JSON") from None
     except ValueError as error:
         raise Misfit("", f"{_show(data)} is no JSON: {error}") from None
 

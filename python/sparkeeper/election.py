@@ -44,7 +44,7 @@ class Election(_sparkeeper.Election):
         Raises:
             Exception: Whatever `work` raised, after stepping down.
             TypeError: `work` is no plain function; nothing was asked for.
-            ConfigError: `terms` is less than 1.
+            ConfigError: `terms` is no whole number, or less than 1.
             Closed: The coordinator was closed.
         """
         _check(work, terms)
@@ -143,6 +143,13 @@ class Leaders:
         self._seen = f"last seen leader: {leader.id!r}" if leader else "last seen without a leader"
         return leader
 
+    def __reduce__(self) -> str:
+        """Refuse: what was seen is this process's."""
+        raise TypeError(
+            f"leaders that are observed ('{self._path}') belong to the process that observes them and do not pickle; "
+            "send the election, and observe there"
+        )
+
     def __repr__(self) -> str:
         """Say of which election, and who led last, without asking the server."""
         return f"<Leaders of '{self._path}' {'CLOSED' if self._closed else 'OPEN'}, {self._seen}>"
@@ -152,8 +159,8 @@ def _check(work: object, terms: int | None) -> None:
     """Refuse, before the campaign, what could never do its work as a leader."""
     if not callable(work):
         raise TypeError(f"work={work!r}: give a function of the term")
-    if terms is not None and terms < 1:
-        raise ConfigError(f"terms={terms}: give 1 or more, or None to go on until stop is called")
+    if terms is not None and not (isinstance(terms, int) and terms >= 1):
+        raise ConfigError(f"terms={terms!r}: give a whole number, 1 or more, or None to go on until stop is called")
 
 
 def _is_coroutine_function(work: object) -> bool:

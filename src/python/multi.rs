@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -288,6 +289,14 @@ impl Batch {
         _trace: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
         awaitable(py, leave(self.0.clone(), self.0.pending(kind.as_ref())))
+    }
+
+    fn __reduce__(&self) -> PyResult<String> {
+        Err(PyTypeError::new_err(format!(
+            "a batch (of {} writes) belongs to the coordinator that began it and does not pickle; send the coordinator, \
+             and begin the batch there",
+            self.__len__()
+        )))
     }
 
     fn __repr__(&self) -> String {

@@ -8,6 +8,7 @@
 //! Guarantees: as [`Lock`](super::Lock). All nodes have one creation zxid, the token. Where one is lost all
 //! are, and a lost reply, a timeout or a cancel leaves none.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,17 +32,16 @@ use crate::session::{
 /// # Errors
 /// `Config` where there is none; `InvalidPath`.
 pub(crate) fn distinct(prefix: &Namespace, paths: &[String]) -> Result<Vec<String>> {
-    let mut found: Vec<(String, String)> = Vec::with_capacity(paths.len());
+    let (mut known, mut found) = (HashSet::with_capacity(paths.len()), Vec::with_capacity(paths.len()));
     for path in paths {
-        let absolute = prefix.absolute(path)?;
-        if !found.iter().any(|(known, _)| *known == absolute) {
-            found.push((absolute, path.clone()));
+        if known.insert(prefix.absolute(path)?) {
+            found.push(path.clone());
         }
     }
     if found.is_empty() {
         return Err(Error::config("multi-lock: no path was given; name the paths to lock together"));
     }
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found)
 }
 
 /// A handle on the locks at several paths. Clones are one contender.

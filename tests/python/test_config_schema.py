@@ -172,6 +172,15 @@ def test_what_cannot_be_written(schema, value, said):
     assert said in str(misfit.value)
 
 
+def test_what_contains_itself_is_no_json(zk):
+    endless = []
+    endless.append({"a": endless})
+    with pytest.raises(exceptions.ConfigError, match="a list that contains itself"):
+        zk.config("app").set(endless)
+    with pytest.raises(exceptions.ConfigError, match="a list that contains itself"):
+        zk.config("app", default=endless)
+
+
 @pytest.mark.parametrize("schema", [bytes, {"a": set[int]}, {"a": dict[int, str]}, {1: int}, object(), {"a": [int]}])
 def test_a_schema_that_cannot_be_checked_is_refused_at_once(zk, schema):
     with pytest.raises(exceptions.ConfigError, match="schema"):

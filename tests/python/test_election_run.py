@@ -372,6 +372,8 @@ async def coroutine_function(_term):
         (None, None, (TypeError, "give a function")),
         (print, 0, (exceptions.ConfigError, "terms=0")),
         (print, -1, (exceptions.ConfigError, "terms=-1")),
+        (print, 1.5, (exceptions.ConfigError, "terms=1.5")),
+        (print, "x", (exceptions.ConfigError, "terms='x'")),
     ],
 )
 def test_run_refuses_before_it_campaigns(zk, work, terms, refusal):

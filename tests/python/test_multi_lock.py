@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import threading
+import time
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_no_path_and_bad_paths_are_refused_at_once(zk):
     with pytest.raises(exceptions.InvalidPath):
         zk.multi_lock(["a", "b//c"])
     assert pickle.loads(pickle.dumps(zk.multi_lock(["a", "b"], owner="x"))).paths == ["a", "b"]
+
+
+def test_too_many_paths_are_refused_at_once(zk):
+    begun = time.monotonic()
+    with pytest.raises(exceptions.PayloadTooLarge, match="20000 nodes together"):
+        zk.multi_lock([f"path-{number}" for number in range(20_000)]).acquire(timeout=10)
+    assert time.monotonic() - begun < 2
 
 
 def test_reentrant_and_released_whole(zk, coordinator):

@@ -72,6 +72,15 @@ def test_a_grant_does_not_pickle(zk, protocol):
         held.check()
 
 
+def test_what_goes_on_here_does_not_pickle(zk):
+    batch = zk.multi()
+    batch.create("a")
+    for of, words in ((batch, "batch.*send the coordinator"), (zk.election("e").observe(), "'e'.*send the election")):
+        for refused in (lambda of=of: pickle.dumps(of), lambda of=of: copy.copy(of)):
+            with pytest.raises(TypeError, match=words):
+                refused()
+
+
 def test_a_literal_secret_refuses_to_travel_and_shows_nowhere(coordinator):
     zk = coordinator(auth=("digest", "bob:hunter2"))
     for handle in (zk, zk.lock("l")):

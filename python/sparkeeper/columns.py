@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ def is_arrow(value: object) -> bool:
 
 def is_series(value: object) -> bool:
     """Whether it is a pandas Series; pandas is not imported where nobody else did."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(value, pandas.Series)
+    # While another thread imports pandas, it is there and has no Series yet; then nobody else has one either.
+    series = getattr(sys.modules.get("pandas"), "Series", None)
+    return series is not None and isinstance(value, series)
 
 
 def arrow_table(value: object, what: str) -> Any:  # noqa: ANN401 - PyArrow ships no types
@@ -61,7 +63,7 @@ def arrow_names(value: object, what: str) -> Any:  # noqa: ANN401 - PyArrow ship
         ConfigError: They cannot.
     """
     table = arrow_table(value, what)
-    if table is not None and table.num_columns != 1:
+    if table is not None and (table := _without_index(table, 1)).num_columns != 1:
         raise ConfigError(f"{what} is a table with the columns {table.column_names}: give one column")
     column = arrow_column(value if table is None else table.column(0), what)
     types = pyarrow(what).types
@@ -105,12 +107,20 @@ def two_columns(table: Any, what: str, preferred: tuple[str, ...]) -> tuple[Any,
     Raises:
         ConfigError: It has not exactly two columns, or the first holds no names.
     """
+    table = _without_index(table, 2)
     if table.num_columns != 2:  # noqa: PLR2004 - two
         raise ConfigError(
             f"`{what}` is a table with the columns {table.column_names}: expected two, the names and the values"
         )
     last = next((at for at in (0, 1) if table.column_names[at] in preferred), 1)
     return arrow_names(table.column(1 - last), f"`{what}`"), arrow_column(table.column(last), f"`{what}`")
+
+
+def _without_index(table: Any, columns: int) -> Any:  # noqa: ANN401 - PyArrow ships no types
+    """A table without pandas' unnamed index where it has columns enough: it only says which rows of another it has."""
+    if table.num_columns <= columns:
+        return table
+    return table.select([name for name in table.column_names if not re.fullmatch(r"__index_level_\d+__", name)])
 
 
 def by_name(given: object, what: str, each: str) -> Mapping[Any, object] | list[object]:

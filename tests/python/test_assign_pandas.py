@@ -1,6 +1,10 @@
 """pandas Series: by their index, as pandas aligns, unless it only counts the rows."""
 
+import subprocess
+import sys
+
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sparkeeper import assign, verify
@@ -41,6 +45,36 @@ def test_a_series_of_names_is_a_column_and_owners_may_be_a_series():
     assert list(a.owners) == KEYS
     verify(a.certificate, pd.Series(a.owners), ["a", "b"], KEYS)
     verify(a.certificate, pd.Series(list(a.owners.values())), ["a", "b"], KEYS)
+
+
+def test_the_rows_of_a_filtered_frame_count_not_their_numbers():
+    frame = pd.DataFrame({"k": ["q", *KEYS], "count": [9, 5, 3, 2, 4]})
+    chosen = frame[frame.k != "q"]
+    owners = pd.DataFrame({"partition": chosen.k, "member": ["b", "b", "a", "a"]})
+    expected = assign(["a", "b"], KEYS, weights=[5, 3, 2, 4], current=dict(zip(KEYS, "bbaa", strict=True)))
+    for partitions in (KEYS, chosen[["k"]], pa.array(KEYS)):
+        a = assign(["a", "b"], partitions, weights=chosen, current=owners)
+        assert (a.owners, a.certificate) == (expected.owners, expected.certificate)
+    indexed = pd.DataFrame({"count": [4, 2, 3, 5]}, index=KEYS[::-1])
+    assert assign(["a", "b"], KEYS, weights=indexed).loads == assign(["a", "b"], KEYS, weights=[5, 3, 2, 4]).loads
+
+
+def test_pandas_may_be_imported_meanwhile():
+    """As another thread would that is in the middle of it: `assign` runs where pandas has no Series yet."""
+    source = """
+import sys
+from sparkeeper import assign
+
+class Meanwhile:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas.core.api":
+            assert not hasattr(sys.modules["pandas"], "Series")
+            print(assign(["a"], [1, 2]).loads)
+
+sys.meta_path.insert(0, Meanwhile())
+import pandas
+"""
+    assert subprocess.run([sys.executable, "-c", source], capture_output=True, check=True).stdout == b"{'a': 2}\n"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -230,10 +231,22 @@ def _check_item(item: object) -> None:
 
 
 def _items(items: Any) -> list[Any] | None:  # noqa: ANN401 - any column
-    """Return items as a list; an Arrow column, or a table of one, as Python's values."""
+    """Return items as a list of Python's values: also those of an Arrow column, or a table of one, and NumPy's."""
     if items is None:
         return None
-    return list(Names(items, "item").plain() if is_arrow(items) else items)
+    return [_plain(item) for item in (Names(items, "item").plain() if is_arrow(items) else items)]
+
+
+def _plain(item: Any) -> Any:  # noqa: ANN401 - whatever the caller gave
+    if isinstance(item, (list, tuple)):
+        parts = map(_plain, item)
+        return tuple(parts) if isinstance(item, tuple) else list(parts)
+    if isinstance(item, bool):
+        return item
+    try:
+        return operator.index(item)
+    except TypeError:
+        return item
 
 
 def _by_name(weights: object, priorities: object, zones: object) -> dict[str, Any]:

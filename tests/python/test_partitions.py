@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -73,6 +74,12 @@ def test_arrow_and_pandas_say_what_lists_say(zk, items, weights):
         zk.partitions("p", items=ITEMS, weights=[9, 1, 1]).join("c").leave()
         group.update(items=pa.array([*ITEMS, "w"]))
         zk.partitions("p", items=[*ITEMS, "w"], weights=[9, 1, 1, 1]).join("d").leave()
+
+
+def test_numpys_numbers_are_items_as_pythons_are(zk):
+    keys = np.array([7, 8], np.int32)
+    zk.partitions("p", items=[*keys, (np.int64(9), "x")]).join()
+    assert list(zk.partitions("p").progress().partitions) == [7, 8, (9, "x")]
 
 
 def test_what_differs_is_said(zk):

@@ -220,7 +220,10 @@ def _eligible(eligible: object, who: Names, what: Names) -> tuple[list[int | Non
     """How many members each partition names, where None is all there are; then those members, one after the other."""
     choices: list[list[object] | None] = what.values(eligible, "eligible", _several, lambda _: None)
     named = list(chain.from_iterable(choice for choice in choices if choice is not None))
-    return [None if choice is None else len(choice) for choice in choices], who.find_all(named)
+    found = who.find_all(named)
+    if found.null_count if is_arrow(found) else None in found:
+        who.require_known(named, "eligible")
+    return [None if choice is None else len(choice) for choice in choices], found
 
 
 def _several(value: object) -> list[object] | None:
@@ -254,7 +257,10 @@ def _integer(value: Any) -> int:  # noqa: ANN401 - whatever the caller gave
         if not value.is_finite() or value != value.to_integral_value():
             raise ValueError("expected a whole number: scale fractions up, or round them")
         return int(value)
-    return operator.index(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError("expected a whole number: scale fractions up, or round them") from None
 
 
 def _size(value: Any) -> float:  # noqa: ANN401 - whatever the caller gave

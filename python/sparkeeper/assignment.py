@@ -87,7 +87,7 @@ class Assignment:
             ConfigError: It does not belong to this assignment; the text names what differs.
         """
         problem = AssignmentProblem(**self._inputs)
-        problem.verify(self.certificate if certificate is None else certificate, self._placed.positions)
+        problem.verify(self.certificate if certificate is None else _certificate(certificate), self._placed.positions)
 
     def __eq__(self, other: object) -> bool:
         """Whether the same partitions have the same owners, with the same certificate."""
@@ -154,7 +154,8 @@ def assign(  # noqa: PLR0913, PLR0917 - an assignment depends on so many things
       only its own partitions, and the balance is that of a fair draw: the certificate states the gap.
 
     Args:
-        members: The members' names, a sequence or any Arrow column, each once: text, numbers, dates; no structs.
+        members: The members' names, a sequence or any Arrow column, each once: text, numbers, dates, tuples of these,
+            whatever is written alike in every process; no structs.
         partitions: The partitions' names, likewise.
         strategy: One of the above.
         weights: What each partition weighs, whole numbers or decimals without a fraction; a table has partitions and
@@ -163,7 +164,7 @@ def assign(  # noqa: PLR0913, PLR0917 - an assignment depends on so many things
             `partition` and a column `member`. Members that are not there any more are nobody.
         capacity: Relative sizes, 1.0 unless given: a member with 2.0 gets twice as much as one with 1.0. Not under
             `round_robin`.
-        eligible: The members that a partition may go to; all unless given.
+        eligible: The members that a partition may go to, which must be there; all unless given.
         priority: Only under `priority`, the partitions' priorities: whole numbers, 0 unless given.
         limit: The most that a member may own: partitions, or weight where there are weights.
         zones: The zone that a partition would like to be in.
@@ -209,11 +210,12 @@ def verify(certificate: Certificate, owners: object, members: object, partitions
         **given: The other arguments of `assign`, as they were.
 
     Raises:
-        ConfigError: The certificate does not belong to these owners and this input, or the owners name an unknown
-            partition or member, or none for a partition; the text names what differs.
+        ConfigError: It is no certificate, or does not belong to these owners and this input, or the owners name an
+            unknown partition or member, or none for a partition; the text names what differs.
     """
     who, what = Names(members, "member"), Names(partitions, "partition")
     given["current"] = _placed(given.get("current"))
+    certificate = _certificate(certificate)
     if (strategy := given.setdefault("strategy", certificate.strategy)) != certificate.strategy:
         raise ConfigError(f'the certificate is of the strategy "{certificate.strategy}", and {strategy=} is given')
     try:
@@ -224,6 +226,12 @@ def verify(certificate: Certificate, owners: object, members: object, partitions
         AssignmentProblem(**inputs).verify(certificate, every_owner(_placed(owners), who, what))
     except ConfigError as error:
         raise ConfigError(named(str(error), who, what)) from None
+
+
+def _certificate(given: object) -> Certificate:
+    if not isinstance(given, Certificate):
+        raise ConfigError(f"expected a Certificate, found {given!r}: read one that is JSON with Certificate.from_json")
+    return given
 
 
 def _placed(current: object) -> object:

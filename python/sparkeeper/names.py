@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper.columns import arrow_names, by_name, first_twice, is_arrow, pyarrow
@@ -36,8 +39,8 @@ class Names:
             if self.column.null_count:
                 row = self.column.is_null().to_pylist().index(True)
                 raise ConfigError(f"{what} number {row} is null: every {what} needs a name")
-            if len(self.column.unique()) != len(self.column):
-                self._index()  # names the one that is there twice
+            if len(self.column.unique()) != len(self.column) or pyarrow(what).types.is_floating(self.column.type):
+                self._index()  # names the one that is there twice, or NaN
             return
         if isinstance(names, str | bytes | Mapping) or not hasattr(names, "__iter__"):
             raise ConfigError(f"expected a sequence or an Arrow column of {what}s, found {names!r}")
@@ -55,7 +58,28 @@ class Names:
                 raise ConfigError(f"{self.what} number {names.index(None)} is None: every {self.what} needs a name")
             if len(self._positions) != len(names):
                 raise ConfigError(f"the {self.what} {first_twice(names)!r} is there twice: give each {self.what} once")
+            # A set of types is made at the speed of C, and names are mostly of these.
+            if not _WRITTEN_ALIKE.issuperset(map(type, names)):
+                for name in names:
+                    self._require_stable(name)
         return self._positions
+
+    def _require_stable(self, name: object) -> None:
+        """Refuse a name that another process would write differently: keys and digests come of how it is written."""
+        if type(name) in _WRITTEN_ALIKE:
+            return
+        if isinstance(name, float | Decimal | date) and name != name:  # noqa: PLR0124 - NaN, NaT
+            raise ConfigError(
+                f"the {self.what} {name!r} does not equal itself: give each {self.what} a name of its own"
+            )
+        if isinstance(name, tuple):
+            for part in name:
+                self._require_stable(part)
+        elif isinstance(name, AbstractSet) or hex(id(name)) in repr(name):
+            raise ConfigError(
+                f"the {self.what} {name!r} is written differently in every process: name it by text, a number, a "
+                "date or a tuple of these"
+            )
 
     def __len__(self) -> int:
         """How many there are."""
@@ -73,13 +97,21 @@ class Names:
 
     def arrow(self) -> Any:  # noqa: ANN401 - PyArrow ships no types
         """The names as an Arrow column: the very one that was given, where it was one."""
-        if self.column is None:
-            pa = pyarrow(f"`{self.what}s`")
-            try:
-                return pa.array(self.plain())
-            except pa.ArrowException:
-                return pa.array([name if isinstance(name, str) else repr(name) for name in self.plain()])
-        return self.column
+        pa = pyarrow(f"`{self.what}s`")
+        try:
+            return self._typed(pa)
+        except pa.ArrowException:  # names of several kinds
+            texts = [name if isinstance(name, str) else repr(name) for name in self.plain()]
+            if len(set(texts)) != len(texts):
+                raise ConfigError(
+                    f"an Arrow column has names of one kind, and as text two {self.what}s would be "
+                    f"{first_twice(texts)!r}: give all {self.what}s as text, or use `owners`"
+                ) from None
+            return pa.array(texts)
+
+    def _typed(self, pa: Any) -> Any:  # noqa: ANN401 - PyArrow ships no types
+        """The names as a column of their own type; an `ArrowException` where they have several."""
+        return pa.array(self.plain()) if self.column is None else self.column
 
     def find(self, name: object) -> int | None:
         """The position of a name; None where there is none such."""
@@ -101,7 +133,7 @@ class Names:
         import pyarrow.compute as pc  # noqa: PLC0415 - as above
 
         try:
-            known = self.arrow()
+            known = self._typed(pa)
             return pc.index_in(
                 names, value_set=known if known.type == names.type else pa.array(self.plain(), names.type)
             )
@@ -178,3 +210,4 @@ class Names:
 
 
 _MISSING = object()
+_WRITTEN_ALIKE = frozenset({str, int, bool, bytes, date, type(None)})

@@ -1,9 +1,13 @@
 """`sparkeeper.assign`: every strategy, every form of input, and a refusal that says what to do for every wrong one."""
 
+import enum
 import itertools
 import json
 import pickle
+import uuid
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given, settings
@@ -129,7 +133,7 @@ WRONG = [
     ({"weights": {"x": 1, "y": 2}}, "the partition 'z' has no weight"),
     ({"weights": {"x": 1, "y": 2, "z": 3, "w": 4}}, "names 'w', which is none of the 3 partitions"),
     ({"weights": [1, -2, 3]}, "`weights` of the partition 'y' is -2: expected a whole number"),
-    ({"weights": [1, 2.5, 3]}, "`weights` of the partition 'y' is 2.5"),
+    ({"weights": [1, 2.5, 3]}, "`weights` of the partition 'y' is 2.5: expected a whole number: scale fractions up"),
     ({"weights": [1, None, 3]}, "`weights` of the partition 'y' is None"),
     ({"weights": [1, 2**64, 3]}, "from 0 to 2\\^64 - 1"),
     ({"weights": [2**64 - 1, 1, 0]}, "add up to more than 2\\^64 - 1: scale them down"),
@@ -143,7 +147,12 @@ WRONG = [
     ({"limit": [-1, 1]}, "`limit` of the member 'a' is -1"),
     ({"limit": [0, 5], "eligible": {"y": ["a"]}}, "partition 'y': they may only go to member 'a', whose limits hold 0"),
     ({"limit": [1, 1], "weights": [1, 1, 1]}, "found no room for partition 'z' of weight 1"),
-    ({"eligible": {"y": ["gone"]}}, "partition 'y' may go to no member"),
+    ({"eligible": {"y": []}}, "partition 'y' may go to no member"),
+    ({"eligible": {"y": ["b", "A"]}}, "`eligible` names 'A', which is none of the 2 members"),
+    ({"partitions": ["x", float("nan")]}, "the partition nan does not equal itself"),
+    ({"partitions": [("x", Decimal("nan"))]}, "the partition Decimal.'NaN'. does not equal itself"),
+    ({"partitions": [object()]}, "the partition <object .*> is written differently in every process: name it by text"),
+    ({"members": [("a", frozenset("xy"))]}, "the member frozenset.* is written differently in every process"),
     ({"eligible": {"y": "ab"}}, "`eligible` of the partition 'y' is 'ab': expected several members"),
     ({"eligible": {"w": ["a"]}}, "names 'w'"),
     ({"strategy": "range", "eligible": {"y": ["a"]}}, "cannot honour eligible"),
@@ -183,6 +192,27 @@ def test_verify_names_what_is_wrong_with_the_owners(change, text):
         verify(
             **{"certificate": a.certificate, "owners": a, "members": ["a", "b"], "partitions": ["x", "y", "z"]} | change
         )
+
+
+def test_names_of_many_kinds_are_written_alike_everywhere():
+    color = enum.Enum("color", ["RED"])
+    kinds = [
+        1.5, True, b"b", date(2024, 1, 1), datetime(2024, 1, 1, tzinfo=timezone.utc), timedelta(1), Decimal("2.5"),
+        ("a", 1, None), uuid.UUID(int=1), color.RED, PurePosixPath("/a"), 2**70,
+    ]  # fmt: skip
+    a = assign(kinds, kinds, "rendezvous")
+    assert set(a.owners) == set(kinds)
+    assert a.certificate.digest == assign(list(kinds), kinds, "rendezvous").certificate.digest
+
+
+@pytest.mark.parametrize("certificate", [None, {}, "x"], ids=repr)
+def test_what_is_no_certificate_is_refused(certificate):
+    a = assign(["a", "b"], [1, 2])
+    with pytest.raises(ConfigError, match=r"expected a Certificate, found .*Certificate.from_json"):
+        verify(certificate, a.owners, ["a", "b"], [1, 2])
+    if certificate is not None:
+        with pytest.raises(ConfigError, match="expected a Certificate, found"):
+            a.verify(certificate)
 
 
 def fills(loads, capacities):

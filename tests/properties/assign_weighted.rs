@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 use proptest::prelude::*;
-use sparkeeper::assign::{Member, NONE, Problem, Strategy as How, assign, lower_bound};
+use sparkeeper::assign::{Eligible, Member, NONE, Problem, Strategy as How, assign, lower_bound};
 
 use crate::assign::weighted;
 use crate::assign_input::{Input, constrained};
@@ -54,9 +54,44 @@ proptest! {
                 certificate.verify(&problem, &found.owners).unwrap();
                 prop_assert_eq!(&assign(&problem).unwrap(), &found);
             }
-            // Packing under limits is not always found, but is never refused without them.
-            Err(error) => prop_assert!(best.is_none() || input.members.iter().any(|m| m.limit.is_some()), "{}", error),
+            Err(error) => prop_assert!(best.is_none(), "{}", error),
         }
+    }
+
+    /// The best there is just fits, whoever owned what, and one less does not.
+    #[test]
+    fn a_fit_under_limits_is_found_and_what_does_not_fit_is_refused(
+        (weights, current) in prop::collection::vec((1..1000_u64, 0..5_u32), 1..10).prop_map(|both| both.into_iter().unzip::<_, _, Vec<_>, Vec<_>>()),
+        bins in 1..5_u32,
+    ) {
+        let best = optimum(&weights, &mut vec![0; bins as usize]);
+        let under = |limit: u64| {
+            let members = vec![Member { limit: Some(limit), ..Member::default() }; bins as usize];
+            let problem = Problem { members: &members, items: weights.len(), weights: Some(&weights), ..Problem::default() };
+            (assign(&problem), assign(&Problem { current: Some(&current), ..problem }))
+        };
+        let (anew, after) = under(best);
+        prop_assert_eq!(anew.unwrap().certificate.loads.into_iter().max().unwrap(), best);
+        prop_assert_eq!(after.unwrap().certificate.loads.into_iter().max().unwrap(), best);
+        let (anew, after) = under(best - 1);
+        let text = anew.unwrap_err().to_string();
+        prop_assert!(text.contains("no other arrangement fits either"), "{}", text);
+        prop_assert!(after.is_err());
+    }
+
+    /// Limits that the answer without limits is within change nothing about it, in whatever order they come.
+    #[test]
+    fn limits_that_an_answer_is_within_are_no_reason_to_refuse(
+        weights in prop::collection::vec(1..100_u64, 8..100), bins in 2..9_usize, turn in 0..8_usize,
+    ) {
+        let members = vec![Member::default(); bins];
+        let problem = Problem { members: &members, items: weights.len(), weights: Some(&weights), ..Problem::default() };
+        let free = assign(&problem).unwrap().certificate.loads;
+        let mut limits = free.clone();
+        limits.rotate_left(turn % bins);
+        let members: Vec<Member> = limits.iter().map(|&limit| Member { limit: Some(limit), ..Member::default() }).collect();
+        let loads = assign(&Problem { members: &members, ..problem }).unwrap().certificate.loads;
+        prop_assert_eq!(loads, limits);
     }
 
     /// LPT alone may be a third above; differencing, MULTIFIT, moves and swaps bring it this near.
@@ -113,6 +148,29 @@ fn starting_anew_is_taken_only_where_it_pays() {
     assert_eq!((near.certificate.moves, near.owners), (0, vec![0, 1]));
     let far = with(&[3, 3, 2, 2, 2], &[0, 1, 0, 1, 0]);
     assert_eq!(far.certificate.loads, [6, 6]);
+}
+
+#[test]
+fn owners_within_tight_limits_stay_as_they_are() {
+    let members = [Member { limit: Some(6), ..Member::default() }; 2];
+    let (weights, current) = ([3, 3, 2, 2, 2], [1, 1, 0, 0, 0]);
+    let problem = Problem { members: &members, items: 5, weights: Some(&weights), ..Problem::default() };
+    assert_eq!(assign(&problem).unwrap().certificate.loads, [6, 6]);
+    let found = assign(&Problem { current: Some(&current), ..problem }).unwrap();
+    assert_eq!((found.certificate.moves, found.owners), (0, current.to_vec()));
+}
+
+/// Sizes, limits and classes at once, where each member is full to the brim.
+#[test]
+fn a_perfect_packing_of_unequal_members_is_found() {
+    let member = |capacity, limit| Member { capacity, limit: Some(limit), ..Member::default() };
+    let members = [member(1.0, 23), member(2.0, 19), member(4.0, 31)];
+    let weights = [13, 10, 12, 7, 11, 9, 8, 3];
+    let classes = [vec![0, 2], vec![1]];
+    let of = [0, 0, NONE, NONE, NONE, 0, NONE, NONE];
+    let eligible = Some(Eligible { classes: &classes, of: &of });
+    let problem = Problem { members: &members, items: 8, weights: Some(&weights), eligible, ..Problem::default() };
+    assert_eq!(assign(&problem).unwrap().certificate.loads, [23, 19, 31]);
 }
 
 #[test]

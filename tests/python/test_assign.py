@@ -215,6 +215,13 @@ def test_what_is_no_certificate_is_refused(certificate):
             a.verify(certificate)
 
 
+def test_tight_limits_hold_what_fits():
+    assert assign(["a", "b"], range(5), weights=[3, 3, 2, 2, 2], limit=[6, 6]).certificate.loads == [6, 6]
+    with pytest.raises(ConfigError, match="no other arrangement fits either"):
+        assign(["a", "b"], range(5), weights=[3, 3, 3, 2, 1], limit=[6, 5])
+    assert assign(["a", "b"], range(5), weights=[3, 3, 3, 2, 1], limit=[6, 6]).certificate.loads == [6, 6]
+
+
 def fills(loads, capacities):
     """How full each partition in its turn makes its member, the fullest first: what the docstring compares."""
     each = ((k / capacity for k in range(1, load + 1)) for load, capacity in zip(loads, capacities, strict=True))

@@ -9,17 +9,21 @@
 //! 4. Where that leaves the fullest above `(1 + ε) B`, everything is placed anew, by LPT, and for members of
 //!    one size also by MULTIFIT and by Karmarkar and Karp's differencing; bins get the names with which most items
 //!    stay. That is taken only if it pays for its moves: if it lowers the fullest by `ε B` or more.
+//!
+//! Limits come before all of that. What is placed anew is the answer for members without limits, if it is within them;
+//! where step 2 finds no room, what has no owner is packed; and where that fails, whoever is within its limit keeps all.
 
 use super::bound;
 use super::capacity::{Capacities, Fraction};
 use super::evidence::fullest;
-use super::problem::{NONE, Problem};
+use super::problem::{Member, NONE, Problem};
 use crate::error::Result;
 
 mod differencing;
 mod improve;
 mod lpt;
 mod multifit;
+mod pack;
 mod place;
 mod relabel;
 mod relieve;
@@ -35,27 +39,35 @@ struct Draft {
     loads: Vec<u64>,
 }
 
+impl Draft {
+    fn give(&mut self, item: usize, owner: u32, weight: u64) {
+        self.owners[item] = owner;
+        self.loads[owner as usize] += weight;
+    }
+}
+
 /// A weighted problem with what each step needs to know about it.
 struct Task<'a> {
     problem: &'a Problem<'a>,
     capacities: &'a Capacities,
     weights: &'a [u64],
     bound: Fraction,
-    /// Members are of one size and every item may go to each of them, without limits or zones.
+    /// Members are of one size and every item may go to each of them, without zones.
+    alike: bool,
+    /// Alike, and nobody has a limit.
     uniform: bool,
 }
 
 /// The owners by the recipe above.
 pub(super) fn solve(problem: &Problem<'_>, capacities: &Capacities) -> Result<Vec<u32>> {
-    let uniform = capacities.are_equal()
-        && !problem.is_constrained()
-        && problem.members.iter().all(|member| member.limit.is_none());
+    let alike = capacities.are_equal() && !problem.is_constrained();
+    let uniform = alike && problem.members.iter().all(|member| member.limit.is_none());
     let bound = bound::fullest(problem, capacities)?;
-    let task = Task { problem, capacities, weights: problem.weights.unwrap_or(&[]), bound, uniform };
+    let task = Task { problem, capacities, weights: problem.weights.unwrap_or(&[]), bound, alike, uniform };
     if problem.current.is_none() {
         return Ok(task.anew()?.owners);
     }
-    let kept = task.near().ok();
+    let kept = task.near(|member| task.enough(member)).ok();
     if let Some(kept) = &kept
         && task.excess(kept) == 0
     {
@@ -65,7 +77,8 @@ pub(super) fn solve(problem: &Problem<'_>, capacities: &Capacities) -> Result<Ve
     match (kept, anew) {
         (Some(kept), Ok(anew)) => Ok(if task.pays(&kept, &anew) { anew.owners } else { kept.owners }),
         (Some(kept), Err(_)) => Ok(kept.owners),
-        (None, anew) => Ok(anew?.owners),
+        (None, Ok(anew)) => Ok(anew.owners),
+        (None, Err(error)) => Ok(task.near(|member| task.limit(member)).map_err(|_| error)?.owners),
     }
 }
 
@@ -93,9 +106,9 @@ impl Task<'_> {
         (0..draft.loads.len()).filter(|&member| draft.loads[member] > self.enough(member)).count()
     }
 
-    /// Steps 1 to 3: what can stay stays.
-    fn near(&self) -> Result<Draft> {
-        let mut draft = self.shed();
+    /// Steps 1 to 3: what can stay stays, up to `most` for each member.
+    fn near(&self, most: impl Fn(usize) -> u64) -> Result<Draft> {
+        let mut draft = self.shed(most);
         self.place(&mut draft)?;
         self.relieve(&mut draft, |member| self.enough(member));
         Ok(draft)
@@ -103,6 +116,9 @@ impl Task<'_> {
 
     /// Everything placed without regard to who owns what, then named so that most of it stays.
     fn anew(&self) -> Result<Draft> {
+        if let Some(draft) = self.without_limits() {
+            return Ok(draft);
+        }
         let empty = || Draft { owners: vec![NONE; self.weights.len()], loads: vec![0; self.problem.members.len()] };
         let mut best = empty();
         self.place(&mut best)?;
@@ -127,10 +143,31 @@ impl Task<'_> {
                 }
             }
             if let Some(current) = self.problem.current {
-                relabel::relabel(current, self.weights, &mut best);
+                relabel::relabel(self.problem.members, current, self.weights, &mut best);
             }
         }
         Ok(best)
+    }
+
+    /// What would be the answer if nobody had a limit, where all are within theirs.
+    fn without_limits(&self) -> Option<Draft> {
+        let limited = self.problem.members;
+        if limited.iter().all(|member| member.limit.is_none()) {
+            return None;
+        }
+        let members: Vec<Member> = limited.iter().map(|member| Member { limit: None, ..*member }).collect();
+        let problem = Problem { members: &members, ..*self.problem };
+        let mut draft = Task { problem: &problem, uniform: self.alike, ..*self }.anew().ok()?;
+        if !self.alike {
+            return (0..members.len()).all(|member| draft.loads[member] <= self.limit(member)).then_some(draft);
+        }
+        if !relabel::fit(limited, self.weights, &mut draft) {
+            return None;
+        }
+        if let Some(current) = self.problem.current {
+            relabel::relabel(limited, current, self.weights, &mut draft);
+        }
+        Some(draft)
     }
 
     /// Whether the fullest falls by `ε B` or more from the one draft to the other.

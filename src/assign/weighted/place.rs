@@ -4,14 +4,15 @@ use std::cmp::Reverse;
 
 use super::super::capacity::Fraction;
 use super::super::problem::NONE;
+use super::pack::{self, Packing};
 use super::{Draft, Task, lpt};
 use crate::error::{Error, Result};
 
 impl Task<'_> {
     /// Gives every item without an owner to a member, heaviest first; ties go by position.
     ///
-    /// Takes `O(P log P + P log N)` where members are alike, else `O(P N)`. Fails where it finds no room under the
-    /// limits; to find any is a bin packing problem, so that there may be some all the same.
+    /// Takes `O(P log P + P log N)` where members are alike, else `O(P N)`. Where that finds no room under the limits,
+    /// the items are packed instead. That is a hard problem: where there are many items it may fail although they fit.
     pub(super) fn place(&self, draft: &mut Draft) -> Result<()> {
         let mut items: Vec<usize> = (0..self.weights.len()).filter(|&item| draft.owners[item] == NONE).collect();
         items.sort_by_key(|&item| Reverse(self.weights[item]));
@@ -20,21 +21,36 @@ impl Task<'_> {
             return Ok(());
         }
         let everybody: Vec<u32> = (0..).take(self.problem.members.len()).collect();
-        for item in items {
-            let weight = self.weights[item];
+        let before = draft.clone();
+        for &item in &items {
             let choice = self.problem.class(item).unwrap_or(&everybody);
-            let owner = self.choose(draft, item, choice).ok_or_else(|| {
-                Error::config(format!(
-                    "found no room for item {item} of weight {weight} under the limits of the {} members it may go to: \
-                     raise a limit, or let items go to more members (with weights this is a packing problem, and \
-                     a fit may exist that was not found)",
-                    choice.len()
-                ))
-            })?;
-            draft.owners[item] = owner;
-            draft.loads[owner as usize] += weight;
+            let Some(owner) = self.choose(draft, item, choice) else {
+                *draft = before;
+                return self.pack(draft, &items, item);
+            };
+            draft.give(item, owner, self.weights[item]);
         }
         Ok(())
+    }
+
+    /// Packs the items, of which `stuck` found no room when each went where it was best for the balance.
+    fn pack(&self, draft: &mut Draft, items: &[usize], stuck: usize) -> Result<()> {
+        let doubt = match pack::pack(self, &draft.loads, items) {
+            Packing::Found(members) => {
+                for (&item, owner) in items.iter().zip(members) {
+                    draft.give(item, owner, self.weights[item]);
+                }
+                return Ok(());
+            }
+            Packing::Impossible => "no other arrangement fits either",
+            Packing::Unknown => "with weights this is a packing problem, and a fit may exist that was not found",
+        };
+        let members = self.problem.class(stuck).map_or(self.problem.members.len(), <[u32]>::len);
+        Err(Error::config(format!(
+            "found no room for item {stuck} of weight {} under the limits of the {members} members it may go to: \
+             raise a limit, or let items go to more members ({doubt})",
+            self.weights[stuck]
+        )))
     }
 
     /// In the zone while that stays near enough to the bound, then the current owner likewise, then the least full.

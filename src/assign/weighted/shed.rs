@@ -6,11 +6,11 @@ use super::super::problem::NONE;
 use super::{Draft, Task};
 
 impl Task<'_> {
-    /// Leaves items with their owners, but for the fewest that bring every member under what is enough for it.
+    /// Leaves items with their owners, but for the fewest that bring every member to `most` or below.
     ///
     /// Heaviest first is fewest; of the last one the lightest that suffices goes, so that the least weight moves.
     /// An item outside the zone that it asks for is placed anew, because zones come before moves.
-    pub(super) fn shed(&self) -> Draft {
+    pub(super) fn shed(&self, most: impl Fn(usize) -> u64) -> Draft {
         let members = self.problem.members.len();
         let mut draft = Draft { owners: vec![NONE; self.weights.len()], loads: vec![0; members] };
         let mut items: Vec<Vec<usize>> = vec![Vec::new(); members];
@@ -18,13 +18,12 @@ impl Task<'_> {
             if let Some(owner) = self.problem.keeper(item)
                 && !self.problem.out_of_zone(item, owner)
             {
-                draft.owners[item] = owner;
-                draft.loads[owner as usize] += self.weights[item];
+                draft.give(item, owner, self.weights[item]);
                 items[owner as usize].push(item);
             }
         }
         for (member, items) in items.iter_mut().enumerate() {
-            let enough = self.enough(member);
+            let enough = most(member);
             if draft.loads[member] <= enough {
                 continue;
             }

@@ -23,7 +23,7 @@ pub fn weights(array: &dyn Array) -> Result<UInt64Array> {
             _ => {}
         }
     }
-    Ok(UInt64Array::from(whole_numbers(array)?))
+    Ok(UInt64Array::from(whole_numbers(array, "weights")?))
 }
 
 /// A column of positions among the members, of any integer type; null is nobody.
@@ -32,7 +32,7 @@ pub fn positions(array: &dyn Array) -> Result<Vec<u32>> {
         return Ok(array.as_primitive::<UInt32Type>().values().to_vec());
     }
     let Some(array) = array.as_primitive_opt::<Int32Type>() else {
-        let wide = whole_numbers(array)?;
+        let wide = whole_numbers(array, "owners")?;
         return Ok(wide.into_iter().map(|value| u32::try_from(value).unwrap_or(NONE)).collect());
     };
     Ok(array.iter().map(|value| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(NONE)).collect())
@@ -68,21 +68,21 @@ pub fn text_key(name: &str) -> u64 {
     key(format!("\"{name}").as_bytes())
 }
 
-fn whole_numbers(array: &dyn Array) -> Result<Vec<u64>> {
+fn whole_numbers(array: &dyn Array, called: &str) -> Result<Vec<u64>> {
     match array.data_type() {
-        DataType::Int8 => widen::<Int8Type>(array),
-        DataType::Int16 => widen::<Int16Type>(array),
-        DataType::Int32 => widen::<Int32Type>(array),
-        DataType::Int64 => widen::<Int64Type>(array),
-        DataType::UInt8 => widen::<UInt8Type>(array),
-        DataType::UInt16 => widen::<UInt16Type>(array),
-        DataType::UInt32 => widen::<UInt32Type>(array),
-        DataType::UInt64 => widen::<UInt64Type>(array),
-        other => Err(Error::config(format!("expected a column of integers, found {other}"))),
+        DataType::Int8 => widen::<Int8Type>(array, called),
+        DataType::Int16 => widen::<Int16Type>(array, called),
+        DataType::Int32 => widen::<Int32Type>(array, called),
+        DataType::Int64 => widen::<Int64Type>(array, called),
+        DataType::UInt8 => widen::<UInt8Type>(array, called),
+        DataType::UInt16 => widen::<UInt16Type>(array, called),
+        DataType::UInt32 => widen::<UInt32Type>(array, called),
+        DataType::UInt64 => widen::<UInt64Type>(array, called),
+        other => Err(Error::config(format!("`{called}`: expected a column of integers, found {other}"))),
     }
 }
 
-fn widen<T>(array: &dyn Array) -> Result<Vec<u64>>
+fn widen<T>(array: &dyn Array, called: &str) -> Result<Vec<u64>>
 where
     T: ArrowPrimitiveType,
     T::Native: TryInto<u64> + std::fmt::Display,
@@ -92,8 +92,11 @@ where
         .iter()
         .enumerate()
         .map(|(row, value)| {
-            let value = value.ok_or_else(|| Error::config(format!("row {row} is null: every row needs a number")))?;
-            value.try_into().map_err(|_| Error::config(format!("row {row} is {value}: expected 0 or more")))
+            let value = value
+                .ok_or_else(|| Error::config(format!("row {row} of `{called}` is null: every row needs a number")))?;
+            value
+                .try_into()
+                .map_err(|_| Error::config(format!("row {row} of `{called}` is {value}: expected 0 or more")))
         })
         .collect()
 }

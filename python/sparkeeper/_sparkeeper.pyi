@@ -586,7 +586,7 @@ class Certificate:
     @property
     def moves_lower_bound(self, /) -> int:
         """
-        The fewest moves that any assignment at least as even would need.
+        No assignment that is at least as even, with as few partitions outside their zone, needs fewer moves.
         """
     @property
     def out_of_zone(self, /) -> int:

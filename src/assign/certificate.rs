@@ -25,8 +25,8 @@ pub struct Certificate {
     pub gap: f64,
     /// Items that changed hands; an item that nobody owned before counts as one.
     pub moves: u64,
-    /// The fewest moves that any assignment at least as even needs. Without weights, and where the loads and zones
-    /// are the best possible, some assignment reaches it.
+    /// No assignment that is at least as even, with as few items outside their zone, needs fewer moves. Without weights,
+    /// and where the loads and zones are the best possible, some assignment reaches it.
     pub moves_lower_bound: u64,
     /// Items outside the zone they asked for.
     #[serde(default)]

@@ -80,7 +80,7 @@ impl Certificate {
         self.0.moves
     }
 
-    /// The fewest moves that any assignment at least as even would need.
+    /// No assignment that is at least as even, with as few partitions outside their zone, needs fewer moves.
     #[getter]
     fn moves_lower_bound(&self) -> u64 {
         self.0.moves_lower_bound

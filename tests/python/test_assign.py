@@ -222,6 +222,15 @@ def test_tight_limits_hold_what_fits():
     assert assign(["a", "b"], range(5), weights=[3, 3, 3, 2, 1], limit=[6, 6]).certificate.loads == [6, 6]
 
 
+def test_fewer_moves_than_the_bound_cost_items_outside_their_zone():
+    asked = {"current": {1: "a"}, "zones": {1: "x"}, "member_zones": {"a": "y", "b": "x", "c": "y"}}
+    inside = assign(["a", "b", "c"], [1], **asked).certificate
+    assert (inside.moves, inside.moves_lower_bound, inside.out_of_zone) == (1, 1, 0)
+    assert "outside their zone" in Certificate.moves_lower_bound.__doc__
+    stays = assign(["a", "b", "c"], [1], "weighted", weights=[1], **asked | {"zones": {1: "y"}}).certificate
+    assert (stays.moves, stays.moves_lower_bound, stays.out_of_zone) == (0, 0, 0)
+
+
 def fills(loads, capacities):
     """How full each partition in its turn makes its member, the fullest first: what the docstring compares."""
     each = ((k / capacity for k in range(1, load + 1)) for load, capacity in zip(loads, capacities, strict=True))

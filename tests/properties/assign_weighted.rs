@@ -79,6 +79,22 @@ proptest! {
         prop_assert!(after.is_err());
     }
 
+    /// No room is left over: the hardest there is.
+    #[test]
+    fn twenty_items_are_packed_where_they_fill_every_member(
+        placed in prop::collection::vec((1..1000_u64, 0..6_usize), 20), shared in 1..7_usize,
+    ) {
+        let mut members = vec![Member { limit: Some(0), ..Member::default() }; shared];
+        for &(weight, member) in &placed {
+            let limit = &mut members[member % shared].limit;
+            *limit = limit.map(|limit| limit + weight);
+        }
+        let weights: Vec<u64> = placed.iter().map(|(weight, _)| *weight).collect();
+        let problem = Problem { members: &members, items: weights.len(), weights: Some(&weights), ..Problem::default() };
+        let loads = assign(&problem).unwrap().certificate.loads;
+        prop_assert_eq!(loads, members.iter().filter_map(|member| member.limit).collect::<Vec<_>>());
+    }
+
     /// Limits that the answer without limits is within change nothing about it, in whatever order they come.
     #[test]
     fn limits_that_an_answer_is_within_are_no_reason_to_refuse(

@@ -28,8 +28,8 @@ struct Search<'a> {
     room: Vec<u64>,
     /// What the items from each on weigh together.
     ahead: Vec<u64>,
-    /// The lightest item that weighs anything: less room than this is wasted.
-    least: u64,
+    /// For the items from each on, how much of each room they can fill; empty where that would take too much memory.
+    fill: Vec<Vec<u64>>,
     chosen: Vec<u32>,
     /// Rooms under which the items from one on did not fit.
     failed: HashSet<(usize, Vec<u64>)>,
@@ -39,7 +39,7 @@ struct Search<'a> {
 /// Packs the items, which come heaviest first, into what the limits leave beside `loads`.
 ///
 /// Branch and bound, after R. Korf, "A New Algorithm for Optimal Bin Packing", 2002: a partial packing is given up where
-/// the room that is of use is less than what is left, or where the same rooms failed before.
+/// the items that are left could not fill as much of the rooms as they need, or where the same rooms failed before.
 pub(super) fn pack(task: &Task<'_>, loads: &[u64], items: &[usize]) -> Packing {
     let mut ahead: Vec<u64> = items
         .iter()
@@ -50,6 +50,7 @@ pub(super) fn pack(task: &Task<'_>, loads: &[u64], items: &[usize]) -> Packing {
         })
         .collect();
     ahead.reverse();
+    let fill = fill(task.weights, items, ahead.first().copied().unwrap_or(0));
     let search = Search {
         task,
         items,
@@ -57,12 +58,32 @@ pub(super) fn pack(task: &Task<'_>, loads: &[u64], items: &[usize]) -> Packing {
         alike: task.problem.eligible.is_none(),
         room: loads.iter().enumerate().map(|(member, load)| task.limit(member).saturating_sub(*load)).collect(),
         ahead,
-        least: items.iter().map(|&item| task.weights[item]).filter(|weight| *weight > 0).min().unwrap_or(0),
+        fill,
         chosen: Vec::with_capacity(items.len()),
         failed: HashSet::new(),
         spent: 0,
     };
     search.run()
+}
+
+/// The largest sum of items from each on that is no larger than each room up to `total`: a table of subset sums.
+fn fill(weights: &[u64], items: &[usize], total: u64) -> Vec<Vec<u64>> {
+    let Some(most) = usize::try_from(total).ok().filter(|most| most.saturating_mul(items.len()) < BUDGET) else {
+        return Vec::new();
+    };
+    let mut table = vec![vec![0; most + 1]];
+    for &item in items.iter().rev() {
+        let without = &table[table.len() - 1];
+        let mut with = without.clone();
+        let weight = weights[item];
+        // A weight is at most the total, which is a number of rooms.
+        for (room, rest) in (usize::try_from(weight).unwrap_or(most)..=most).zip(without) {
+            with[room] = with[room].max(rest + weight);
+        }
+        table.push(with);
+    }
+    table.reverse();
+    table
 }
 
 impl Search<'_> {
@@ -108,8 +129,11 @@ impl Search<'_> {
     fn is_hopeless(&mut self) -> bool {
         self.spent += self.room.len();
         let at = self.chosen.len();
-        let useful =
-            self.room.iter().filter(|room| **room >= self.least).fold(0_u64, |sum, room| sum.saturating_add(*room));
+        let fills = |room: u64| {
+            let known = self.fill.get(at).and_then(|fill| fill.get(usize::try_from(room).ok()?));
+            known.copied().unwrap_or_else(|| room.min(self.ahead[at]))
+        };
+        let useful = self.room.iter().fold(0_u64, |sum, room| sum.saturating_add(fills(*room)));
         useful < self.ahead[at] || (!self.failed.is_empty() && self.failed.contains(&(at, self.rooms())))
     }
 

@@ -60,6 +60,9 @@ class PartitionMember:
         lets go of the claim of the turn before where its release is requested; others stay ours until they are done
         or released.
 
+        What `update` changed before the loop comes to its end counts, also where the news is still under way. Where the
+        group is deleted, the membership ends, and the loop with `NoNode`.
+
         Args:
             hold: The claims are worked on beside the loop, in threads, say: no turn lets go of any.
         """
@@ -73,6 +76,7 @@ class PartitionMember:
 
         Raises:
             Exception: Whatever `work` raised, after giving up the claim.
+            NoNode: The group was deleted.
             TypeError: `work` is no plain function; nothing was claimed.
         """
         _check(work)
@@ -88,12 +92,19 @@ class PartitionMember:
         return finished
 
     async def run_async(self, work: Callable[[Claim], Awaitable[object]]) -> int:
-        """As `run`, for a coroutine function."""
+        """As `run`, for a coroutine function.
+
+        Raises:
+            TypeError: `work` is none: what it returned cannot be awaited, and its claim was given up.
+        """
         _check(work)
         finished = 0
         async for claim in self.claims():
             with claim, _losing(claim):
-                result = await work(claim)
+                working = work(claim)
+                if not inspect.isawaitable(working):
+                    raise TypeError(f"run_async: {work!r} returned {working!r}, which cannot be awaited; use run")
+                result = await working
                 if claim.state in ("HELD", "AT_RISK"):
                     await claim.done_async(result)
                 finished += claim.state == "DONE"

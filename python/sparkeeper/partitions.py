@@ -166,7 +166,8 @@ class Partitions(_sparkeeper.Partitions):
         """Change what is published, for everybody and from now on; what is not given stays.
 
         Items that stay keep their owners, weights, checkpoints and results. A claim on one that is taken out is asked
-        back. An empty list of weights, priorities or zones takes these away.
+        back; what its owner still finishes counts, should the item be put back. An empty list of weights, priorities
+        or zones takes these away.
 
         Raises:
             NoNode: The group is not published.

@@ -134,6 +134,8 @@ class GroupProgress:
     partitions: dict[Any, PartitionProgress]
     #: Why waiting items have no owner, such as members' limits that hold no more; None where all have one.
     unowned: str | None
+    #: Static members that are away, and for whom waiting items are kept.
+    absent: list[str]
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -146,7 +148,7 @@ class GroupProgress:
             )
             for entry in found["entries"]
         )
-        return cls({entry.partition: entry for entry in entries}, found["unowned"])
+        return cls({entry.partition: entry for entry in entries}, found["unowned"], found["absent"])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -211,8 +213,9 @@ class GroupProgress:
             more = ", …" if len(items) > _SHOWN else ""
             parts.append(f"{owner} has {len(items)} ({', '.join(repr(item) for item in items[:_SHOWN])}{more})")
         if self.counts["waiting"]:
-            why = "" if self.unowned is None else f" ({self.unowned})"
-            parts.append(f"{self.counts['waiting']} waiting{why}")
+            kept = [f"some kept for '{member}', which is away" for member in self.absent]
+            why = "; ".join(kept if self.unowned is None else [self.unowned, *kept])
+            parts.append(f"{self.counts['waiting']} waiting" + (f" ({why})" if why else ""))
         return "; ".join(parts)
 
     def __repr__(self) -> str:

@@ -107,7 +107,7 @@ impl Election {
         }
         let callable = callable.map(Arc::new);
         let score = callable.clone().map(|callable| self::score(&path, callable)).unwrap_or_default();
-        let candidature = Candidature { id, strategy, priority: priority.unwrap_or_default(), score };
+        let candidature = Candidature { id, strategy, priority: priority.unwrap_or_default(), score, settled: false };
         let open = |session: &Session, path: &str, settings: &Settings| {
             recipes::Election::new(session, path, settings.candidature.clone())
         };

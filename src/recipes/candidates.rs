@@ -53,7 +53,7 @@ pub(super) struct Standing {
 /// `SessionExpired`; `NotAuthorized`, `PayloadTooLarge` and the like.
 pub(super) async fn register(incarnation: &Arc<Incarnation>, path: &str, card: &Card) -> Result<Created> {
     let data = serde_json::to_vec(card).map_err(|error| Error::config(format!("candidate '{}': {error}", card.id)))?;
-    create_protected(incarnation, &hall(path), MARKER, &data).await
+    create_protected(incarnation, &hall(path), MARKER, &data, false).await
 }
 
 /// Those among `children` of the hall that are candidates, in order of arrival. `known` has what was read

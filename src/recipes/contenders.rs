@@ -59,6 +59,8 @@ pub(super) struct LineKind {
     pub(super) grant: GrantKind,
     /// Who is in, and whom the others watch.
     pub(super) rule: Rule,
+    /// Whether others make the line's node: it is not made here.
+    pub(super) settled: bool,
 }
 
 /// Enters by `enter` until it answers: where the place in line went with the session, it joins again with the next.
@@ -99,7 +101,7 @@ pub(super) async fn enter(
     asked: Instant,
 ) -> Result<Option<Arc<Grant>>> {
     let Place { name: resource, path: parent, .. } = place;
-    let mut created = create_protected(incarnation, parent, kind.marker, data).await?;
+    let mut created = create_protected(incarnation, parent, kind.marker, data, kind.settled).await?;
     if !advance(incarnation, resource, parent, kind, &mut created, wait).await? {
         return Ok(None);
     }

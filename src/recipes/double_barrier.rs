@@ -29,7 +29,8 @@ use crate::path::child;
 use crate::retry::Deadline;
 use crate::session::{GrantKind, Session, create_protected};
 
-const LINE: LineKind = LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first };
+const LINE: LineKind =
+    LineKind { marker: MARKER, markers: MARKERS, grant: GrantKind::Claim, rule: turn::first, settled: false };
 
 /// How long a member whose timeout is over, or that does not wait, tries to agree with the others.
 const AGREE: Duration = Duration::from_secs(1);
@@ -147,7 +148,7 @@ impl DoubleBarrier {
             let owner = place.session.config().owner.as_bytes();
             // Answers are told from members by their data.
             let owner = if owner.is_empty() { &b"?"[..] } else { owner };
-            let created = create_protected(&incarnation, &members.path, MARKER, owner).await?;
+            let created = create_protected(&incarnation, &members.path, MARKER, owner, false).await?;
             created.attempt.keep();
             let members = members.path.clone();
             *party = Some(Party { incarnation, members, name: created.name, generation: 0, said: Vec::new() });

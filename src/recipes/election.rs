@@ -27,8 +27,13 @@ use crate::error::{Error, Result};
 use crate::retry::{Deadline, delays};
 use crate::session::{Created, Grant, GrantKind, GrantState, Incarnation, Session, list_again};
 
-const LINE: LineKind =
-    LineKind { marker: "latch-", markers: &["-latch-", "__lock__"], grant: GrantKind::Term, rule: turn::first };
+const LINE: LineKind = LineKind {
+    marker: "latch-",
+    markers: &["-latch-", "__lock__"],
+    grant: GrantKind::Term,
+    rule: turn::first,
+    settled: false,
+};
 
 /// How long a timed-out campaign may still ask who leads.
 const WHO_LEADS: Duration = Duration::from_millis(50);
@@ -47,6 +52,8 @@ pub struct Candidature {
     pub priority: i64,
     /// For [`Strategy::Vote`].
     pub score: Score,
+    /// Whether others make the election's node: under [`Strategy::Fair`] a campaign waits for it, and does not make it.
+    pub settled: bool,
 }
 
 /// Somebody who leads or wants to.
@@ -75,6 +82,7 @@ struct Inner {
     place: Place,
     card: Card,
     score: Score,
+    settled: bool,
     /// What this process knows without asking.
     known: Mutex<Known>,
 }
@@ -93,12 +101,13 @@ impl Election {
     /// # Errors
     /// `InvalidPath`; the root is none either, because an election needs a node of its own.
     pub fn new(session: &Session, path: &str, candidature: Candidature) -> Result<Self> {
-        let Candidature { id, strategy, priority, score } = candidature;
+        let Candidature { id, strategy, priority, score, settled } = candidature;
         let id = id.unwrap_or_else(|| session.config().owner.clone());
         Ok(Self(Arc::new(Inner {
             place: Place::new(session, "election", path)?,
             card: Card { id, strategy, priority },
             score,
+            settled,
             known: Mutex::default(),
         })))
     }
@@ -250,10 +259,11 @@ impl Election {
 
     /// Under `fair`: in one flight, makes sure that nobody is elected otherwise here, and enters the line.
     async fn queue(&self, incarnation: &Arc<Incarnation>, wait: bool, asked: Instant) -> Result<Option<Term>> {
-        let Inner { place, card, .. } = &*self.0;
+        let Inner { place, card, settled, .. } = &*self.0;
+        let line = LineKind { settled: *settled, ..LINE };
         let (client, hall) = (incarnation.client()?, hall(&place.path));
         let others = incarnation.request("list", &hall, client.list_children(&hall));
-        let entering = contenders::enter(incarnation, LINE, place, card.id.as_bytes(), wait, asked);
+        let entering = contenders::enter(incarnation, line, place, card.id.as_bytes(), wait, asked);
         tokio::pin!(entering);
         let entered = tokio::select! {
             biased;

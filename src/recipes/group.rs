@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::membership::{Membership, Presence};
+use super::membership::{Directory, Membership, Presence};
 use super::noticed::Noticed;
 use super::place::Place;
 use super::roster::{self, Detail, Roster, Seen};
@@ -113,7 +113,7 @@ impl Group {
         let id = id.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         self.place.component("member id", &id)?;
         let title = format!("member '{id}' of group '{name}'");
-        let membership = Membership::begin(session, path, &id, title, data, timeout).await?;
+        let membership = Membership::begin(session, Directory::Made(path), &id, title, data, timeout).await?;
         Ok(Joined { id, group: name.clone(), membership })
     }
 

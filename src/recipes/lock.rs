@@ -21,8 +21,13 @@ use crate::retry::Deadline;
 use crate::session::{Grant, GrantKind, GrantState, Release, Session, SessionState};
 
 /// The line of a lock, ours and Curator's and kazoo's; those of multi-locks and semaphores are the same.
-pub(super) const LINE: LineKind =
-    LineKind { marker: "lock-", markers: &["-lock-", "__lock__"], grant: GrantKind::Lock, rule: turn::first };
+pub(super) const LINE: LineKind = LineKind {
+    marker: "lock-",
+    markers: &["-lock-", "__lock__"],
+    grant: GrantKind::Lock,
+    rule: turn::first,
+    settled: false,
+};
 
 /// How long a timed-out acquire may still ask who holds the lock.
 const WHO_HOLDS: Duration = Duration::from_millis(50);

@@ -10,7 +10,7 @@
 //! again. A name that another session has is waited for, because that session may be a killed predecessor's.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -63,6 +63,15 @@ impl Presence {
     }
 }
 
+/// Where a membership's node is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Directory<'a> {
+    /// In a directory that is made with it where it is missing.
+    Made(&'a str),
+    /// In one that others make: while it is missing, there is nothing to be a member of.
+    Settled(&'a str),
+}
+
 /// Withdraws a membership whose caller went away before it had it.
 struct Pending(Option<Membership>);
 
@@ -84,17 +93,18 @@ impl Membership {
     /// Leaves no node.
     ///
     /// # Errors
-    /// `NodeExists` where the name is taken; `AcquireTimeout` where no server answered in time; `PayloadTooLarge`;
+    /// `NodeExists` where the name is taken; `NoNode` where a settled directory is missing; `AcquireTimeout` where no server answered in time; `PayloadTooLarge`;
     /// `Closed`, `AuthFailed`, `NotAuthorized`.
     pub(crate) async fn begin(
         session: &Session,
-        directory: &str,
+        directory: Directory<'_>,
         id: &str,
         title: String,
         data: Vec<u8>,
         timeout: Option<Duration>,
     ) -> Result<Self> {
-        let path = child(directory, id);
+        let (Directory::Made(above) | Directory::Settled(above)) = directory;
+        let path = child(above, id);
         check_size("create", &path, data.len())?;
         let lifetime = session.config().session_timeout;
         // A single try, too, needs a server; it has for as long as plain reads wait for one.
@@ -113,7 +123,7 @@ impl Membership {
         let (sender, mut fact) = watch::channel(Fact::Absent);
         let upkeep = Upkeep {
             succession: session.succession(),
-            directory: directory.to_owned(),
+            make: matches!(directory, Directory::Made(_)).then(|| above.to_owned()),
             path: path.clone(),
             wanted: wanted.subscribe(),
             fact: sender,
@@ -139,10 +149,12 @@ impl Membership {
                 Fact::Taken(stat) => {
                     let until = *taken.get_or_insert_with(|| Deadline::after(Some(patience)));
                     if until.passed() || total.passed() {
+                        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                        let age = now.as_secs().saturating_sub(u64::try_from(stat.ctime).unwrap_or(0) / 1000);
                         return Err(Error::node_exists(format!(
-                            "{title}: session {:#x} has had that id since {} (ms since 1970), and did not end within \
+                            "{title}: session {:#x} has had that id for {age} s by the clocks, and did not end within \
                              {patience:?}; choose another id, or stop the other",
-                            stat.ephemeral_owner, stat.ctime
+                            stat.ephemeral_owner
                         )));
                     }
                     until

@@ -23,8 +23,13 @@ use crate::error::{Error, Result};
 use crate::path::name;
 use crate::session::{Grant, GrantKind, Incarnation, Session, Standing, Wanted, create_together};
 
-const READ: LineKind =
-    LineKind { marker: "__READ__", markers: READ_WRITE, grant: GrantKind::Lock, rule: turn::read_write };
+const READ: LineKind = LineKind {
+    marker: "__READ__",
+    markers: READ_WRITE,
+    grant: GrantKind::Lock,
+    rule: turn::read_write,
+    settled: false,
+};
 const WRITE: LineKind = LineKind { marker: "__WRIT__", ..READ };
 
 /// A handle on the read/write lock at one path.

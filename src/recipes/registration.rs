@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::membership::{Membership, Presence};
+use super::membership::{Directory, Membership, Presence};
 use super::registry::Registry;
 use crate::error::{Error, Result};
 
@@ -68,7 +68,8 @@ impl Registration {
         place.component("instance id", &id)?;
         let title = format!("instance '{id}' of '{service}' in registry '{}'", place.name);
         let data = bytes(&offer)?;
-        let membership = Membership::begin(&place.session, directory, &id, title, data, timeout).await?;
+        let membership =
+            Membership::begin(&place.session, Directory::Made(directory), &id, title, data, timeout).await?;
         Ok(Self { service: service.to_owned(), id, offer: Arc::new(Mutex::new(offer)), registry, membership })
     }
 

@@ -204,7 +204,7 @@ impl Semaphore {
         let client = incarnation.client()?;
         let begun = Instant::now();
         // One flight: stand in line, then look, as a session answers in order.
-        let standing = create_protected(incarnation, locks, LINE.marker, owner.as_bytes());
+        let standing = create_protected(incarnation, locks, LINE.marker, owner.as_bytes(), false);
         let (standing, look) = tokio::join!(biased; standing, leases.look(incarnation, &client));
         let (mut standing, flight) = (standing?, begun.elapsed());
         let look = match look {

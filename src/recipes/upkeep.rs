@@ -41,7 +41,8 @@ pub(super) enum Fact {
 /// The task behind a membership.
 pub(super) struct Upkeep {
     pub(super) succession: Succession,
-    pub(super) directory: String,
+    /// The directory, where it is made with the node.
+    pub(super) make: Option<String>,
     pub(super) path: String,
     pub(super) wanted: watch::Receiver<Wanted>,
     pub(super) fact: watch::Sender<Fact>,
@@ -116,8 +117,9 @@ impl Upkeep {
             let create = client.create(&self.path, &wanted.data, &options);
             match incarnation.request("create", &self.path, create).await {
                 Ok((stat, _)) => return Ok(Placed::Ours(stat, Some(wanted.edition))),
-                Err(Error::NoNode(_)) => {
-                    make_parents(incarnation, client, &self.directory, zk::CreateMode::Container).await?;
+                Err(why @ Error::NoNode(_)) => {
+                    let directory = self.make.as_ref().ok_or(why)?;
+                    make_parents(incarnation, client, directory, zk::CreateMode::Container).await?;
                 }
                 Err(Error::NodeExists(_) | Error::ConnectionLost(_)) => {
                     match watching::look(incarnation, client, &self.path).await? {

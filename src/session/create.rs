@@ -140,15 +140,17 @@ impl Drop for Attempt {
 }
 
 /// Creates `_c_<guid>-<marker><sequence>` below `parent` and lists the parent, in one flight.
-/// Missing parents are made, as containers, only when the server says that they are missing.
+/// Missing parents are made, as containers, only when the server says that they are missing, unless `settled` says that
+/// this is for others to do.
 ///
 /// # Errors
-/// `SessionExpired` where the session ended first; `NotAuthorized`, `PayloadTooLarge` and the like.
+/// `NoNode` where a settled parent is missing; `SessionExpired` where the session ended first; `NotAuthorized`, `PayloadTooLarge` and the like.
 pub async fn create_protected(
     incarnation: &Arc<Incarnation>,
     parent: &str,
     marker: &str,
     data: &[u8],
+    settled: bool,
 ) -> Result<Created> {
     let guid = Uuid::new_v4().to_string();
     let prefix = child(parent, &format!("_c_{guid}-{marker}"));
@@ -163,7 +165,7 @@ pub async fn create_protected(
         let list = client.list_children(parent);
         let (path, czxid, listed) = match attempt.answer().await {
             Ok((stat, path)) => (path, stat.czxid, incarnation.request("list", parent, list).await),
-            Err(Error::NoNode(_)) => {
+            Err(Error::NoNode(_)) if !settled => {
                 make_parents(incarnation, &client, parent, zk::CreateMode::Container).await?;
                 continue;
             }

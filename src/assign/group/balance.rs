@@ -183,7 +183,8 @@ mod tests {
     }
 
     fn published(owners: Owners, members: BTreeMap<String, Card>) -> Published {
-        Published { generation: 1, term: 1, members, absent: vec![], owners, unowned: None, certificate: None }
+        let (spec, absent) = (String::new(), Vec::new());
+        Published { generation: 1, term: 1, spec, members, absent, owners, unowned: None, certificate: None }
     }
 
     fn moved(before: &Owners, after: &Owners) -> usize {

@@ -206,6 +206,12 @@ impl Holding {
 
     /// Saves JSON text for this and later holders, only while the claim stands.
     pub(super) async fn checkpoint(&self, value: String) -> Result<()> {
+        if self.done.load(Ordering::Acquire) && self.grant.released() {
+            return Err(Error::not_owner(format!(
+                "claim on {}: it was finished before; save what later owners need before done()",
+                self.item.text()
+            )));
+        }
         self.grant.check().map_err(|_| self.refused())?;
         let path = self.layout.progress(self.item.name());
         let data = self.record(&value)?;
@@ -314,7 +320,8 @@ impl Drop for Settling<'_> {
     }
 }
 
-async fn look(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<Option<Stat>> {
+/// The stat of a node as the leader of the ensemble has it; it asks until a server answers.
+pub(super) async fn look(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<Option<Stat>> {
     loop {
         incarnation.connected().await?;
         let (sync, stat) = (client.sync(path), client.check_stat(path));

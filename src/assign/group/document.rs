@@ -121,7 +121,8 @@ pub(super) async fn read(session: &Session, path: &str) -> Result<Option<(Vec<u8
     }
 }
 
-fn sum(document: &[u8]) -> String {
+/// The SHA-256 of a document.
+pub(super) fn sum(document: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(document).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string does not fail.

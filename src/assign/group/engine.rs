@@ -28,7 +28,7 @@ pub(super) enum End {
     Running,
     /// It left, and all that it held is free.
     Left,
-    /// No session will come.
+    /// The group was deleted, or no session will come.
     Over(Error),
 }
 
@@ -114,10 +114,18 @@ pub(super) struct Engine {
     leaving: watch::Receiver<bool>,
     /// What is published again, should the ensemble have been wiped.
     spec: Arc<Spec>,
+    /// A zxid at which the group stood.
+    seen: i64,
 }
 
 impl Engine {
-    pub(super) fn new(claimant: Claimant, board: Board, succession: Succession, spec: Arc<Spec>) -> Self {
+    /// `spec` was published at the zxid `seen`.
+    pub(super) fn new(
+        claimant: Claimant,
+        board: Board,
+        succession: Succession,
+        (spec, seen): (Arc<Spec>, i64),
+    ) -> Self {
         let (news, inbox) = mpsc::unbounded_channel();
         let leaving = watch::Sender::new(false);
         let on_leaving = leaving.subscribe();
@@ -129,14 +137,14 @@ impl Engine {
             leaving,
             news,
         });
-        Self { shared, board, succession, inbox, leaving: on_leaving, spec }
+        Self { shared, board, succession, inbox, leaving: on_leaving, spec, seen }
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }
 
-    /// Lives until the member left and holds nothing, or no session will come.
+    /// Lives until the member left and holds nothing, the group was deleted, or no session will come.
     pub(super) async fn run(mut self) {
         let end = loop {
             let mut leaving = self.leaving.clone();
@@ -150,10 +158,16 @@ impl Engine {
                 Err(why) => break End::Over(why),
             };
             let served = self.serve(&incarnation).await;
-            *self.shared.desk() = Desk::default();
+            let left = std::mem::take(&mut *self.shared.desk());
             self.shared.changed.send_replace(());
             match served {
                 Ok(()) => break End::Left,
+                Err(why @ Error::NoNode(_)) => {
+                    for (_, claim) in left.holds() {
+                        claim.grant.lose("the group was deleted");
+                    }
+                    break End::Over(why);
+                }
                 Err(why) => tracing::debug!(member = self.shared.claimant.member, %why, "a member's session ended"),
             }
         };
@@ -170,7 +184,7 @@ impl Engine {
             watches: HashMap::new(),
         };
         let Board { mut spec, mut assignment, mut done, .. } = self.board.clone();
-        spec_node::make_again(incarnation, &self.shared.claimant.layout, &self.spec).await?;
+        self.seen = spec_node::see_to(incarnation, &self.shared.claimant, &self.spec, self.seen).await?;
         assignment.mark_changed();
         loop {
             let leaving = *self.leaving.borrow_and_update();
@@ -185,8 +199,11 @@ impl Engine {
                 Ok(()) = assignment.changed(), if !leaving => work.divide(&mut assignment, &mut done),
                 Ok(()) = done.changed(), if !leaving => work.divide(&mut assignment, &mut done),
                 Ok(()) = spec.changed() => {
-                    if let Some(newest) = spec.borrow_and_update().clone() {
-                        self.spec = newest;
+                    let newest = spec.borrow_and_update().clone();
+                    match newest {
+                        Some(newest) => self.spec = newest,
+                        // What the board saw may be from before we published it.
+                        None => spec_node::check(incarnation, &self.shared.claimant).await?,
                     }
                 }
                 Some(job) = work.jobs.join_next() => work.finish(job.ok()),

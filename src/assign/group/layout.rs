@@ -8,6 +8,7 @@ pub(super) struct Layout {
     pub(super) root: String,
     pub(super) spec: String,
     pub(super) members: String,
+    pub(super) leader: String,
     pub(super) assignment: String,
     claims: String,
     fences: String,
@@ -22,6 +23,7 @@ impl Layout {
             root: root.to_owned(),
             spec: below("spec"),
             members: below("members"),
+            leader: below("leader"),
             assignment: below("assignment"),
             claims: below("claims"),
             fences: below("fences"),
@@ -30,9 +32,9 @@ impl Layout {
         }
     }
 
-    /// The directories that are made together with the spec.
-    pub(super) fn directories(&self) -> [&str; 4] {
-        [&self.claims, &self.fences, &self.progress, &self.done]
+    /// The directories that are made together with the spec, and by nobody else: no member makes a deleted group again.
+    pub(super) fn directories(&self) -> [&str; 6] {
+        [&self.members, &self.leader, &self.claims, &self.fences, &self.progress, &self.done]
     }
 
     pub(super) fn claims(&self) -> &str {

@@ -18,6 +18,7 @@ use super::layout::Layout;
 use super::published::Published;
 use super::quiet::{Change, Quiet};
 use super::spec::Spec;
+use super::spec_node;
 use crate::error::{Error, Result};
 use crate::recipes::place::Place;
 use crate::recipes::roster::{self, Detail, Roster};
@@ -48,9 +49,11 @@ impl Leader {
         let mut pauses = delays();
         loop {
             let served = async {
-                let path = format!("{}/leader", self.place.name.trim_end_matches('/'));
-                let candidature = Candidature { id: Some(self.id.clone()), ..Candidature::default() };
-                let term = Leading(Election::new(&self.place.session, &path, candidature)?.campaign(None).await?);
+                let session = &self.place.session;
+                let candidature = Candidature { id: Some(self.id.clone()), settled: true, ..Candidature::default() };
+                let term = Leading(
+                    Election::new(session, session.relative(&self.layout.leader), candidature)?.campaign(None).await?,
+                );
                 self.lead(&term.0).await
             };
             match served.await {
@@ -120,7 +123,11 @@ impl Leader {
                             let owners = kept.clone().into_iter().filter(|(id, _)| takes(id)).collect();
                             Balanced { owners, certificate: None, unowned: Some(why.to_string()) }
                         });
-                    if before.is_some_and(|before| before.members == counted && before.unowned == unowned && kept == owners) {
+                    let sum = spec_node::sum(&spec)?;
+                    // `kept` lacks what was taken out, and loads follow weights: the same owners are no reason to keep silent.
+                    if before.is_some_and(|before| {
+                        before.spec == sum && before.members == counted && before.unowned == unowned && kept == owners
+                    }) {
                         continue;
                     }
                     if let Some(why) = &unowned {
@@ -129,6 +136,7 @@ impl Leader {
                     let next = Published {
                         generation: before.map_or(0, |before| before.generation) + 1,
                         term: term.grant().token(),
+                        spec: sum,
                         members: counted,
                         absent,
                         owners,

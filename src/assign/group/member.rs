@@ -1,7 +1,9 @@
 //! Our own membership in a group, and the claims that it is handed.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -10,10 +12,14 @@ use super::card::Card;
 use super::claim::Holding;
 use super::engine::{End, Shared};
 use super::follow::Board;
-use crate::error::Result;
+use super::spec_node;
+use crate::error::{Error, Result};
 use crate::recipes::Presence;
 use crate::recipes::membership::Membership;
-use crate::session::Grant;
+use crate::session::{Grant, Session};
+
+/// How soon the spec is read again where it says that the end is not reached.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// A membership. Clones are the same; it leaves when it is told to, when the last one is dropped, and with its session.
 #[derive(Clone, Debug)]
@@ -24,6 +30,7 @@ pub(super) struct Inner {
     pub(super) group: String,
     pub(super) id: String,
     pub(super) card: Mutex<Card>,
+    pub(super) session: Session,
     pub(super) membership: Membership,
     pub(super) shared: Arc<Shared>,
     pub(super) board: Board,
@@ -55,6 +62,19 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    /// Resolves when all items are done by the newest spec, too: an update that came before we ask may not be seen yet.
+    async fn over(&self, done: &BTreeSet<String>) -> Result<()> {
+        loop {
+            match spec_node::newest(&self.session, &self.shared.claimant.layout).await {
+                Ok(Some(spec)) if spec.is_done(done) => return Ok(()),
+                // What is new reaches the board; where the spec is gone, the engine finds out why.
+                Ok(_) | Err(Error::ConnectionLost(_) | Error::SessionExpired(_)) => {}
+                Err(why) => return Err(why),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     fn leave(&self) {
         self.shared.leaving.send_if_modified(|leaving| !std::mem::replace(leaving, true));
         self.leader.abort();
@@ -107,7 +127,7 @@ impl Member {
     /// A claim that does not reach the caller goes to the next who asks.
     ///
     /// # Errors
-    /// `Closed`, `AuthFailed`: no session will come.
+    /// `NoNode` where the group was deleted; `Closed`, `AuthFailed`: no session will come.
     pub async fn next_claim(&self) -> Result<Option<Claim>> {
         let (shared, board) = (&self.0.shared, &self.0.board);
         let (mut changed, mut end) = (shared.changed.subscribe(), shared.end.subscribe());
@@ -125,14 +145,16 @@ impl Member {
             if let Some(holding) = shared.hand_out() {
                 return Ok(Some(Claim(Arc::new(Hand { holding, shared: shared.clone() }))));
             }
-            let all_done = match (&*spec.borrow_and_update(), &*done.borrow_and_update()) {
-                (Some(spec), Some(done)) => spec.items.iter().all(|item| done.contains(item.name())),
-                _ => false,
+            let (seen, finished) = (spec.borrow_and_update().clone(), done.borrow_and_update().clone());
+            let ending = finished.filter(|done| seen.is_some_and(|seen| seen.is_done(done)));
+            let over = async {
+                match &ending {
+                    Some(done) => self.0.over(done).await,
+                    None => std::future::pending().await,
+                }
             };
-            if all_done {
-                return Ok(None);
-            }
             tokio::select! {
+                over = over => return over.map(|()| None),
                 _ = changed.changed() => {}
                 _ = end.changed() => {}
                 _ = leaving.changed() => {}
@@ -237,7 +259,8 @@ impl Claim {
     /// Saves JSON text for us and later holders, only while the claim stands. A lost reply leaves no doubt.
     ///
     /// # Errors
-    /// `ClaimLost`, where a write that was under way may have landed; `PayloadTooLarge`, before anything is sent.
+    /// `ClaimLost`, where a write that was under way may have landed; `NotOwner` where it was finished before;
+    /// `PayloadTooLarge`, before anything is sent.
     pub async fn checkpoint(&self, value: String) -> Result<()> {
         self.0.holding.checkpoint(value).await
     }

@@ -24,7 +24,8 @@
 //! one's node and pass. The guard is `fences/<guid>`, a name that is never used again, made in the same step.
 //!
 //! After a lost connection everything goes on; after an expiry a member joins again under its id, and claims again.
-//! If the ensemble was wiped, members publish the spec again and begin from nothing.
+//! If the ensemble was wiped, members publish the spec again and begin from nothing. If the group was deleted, they are
+//! out, and make nothing again.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -54,7 +55,7 @@ mod quiet;
 mod spec;
 mod spec_node;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ use self::layout::Layout;
 use self::lead::Leader;
 use crate::error::Result;
 use crate::path::child;
-use crate::recipes::membership::Membership;
+use crate::recipes::membership::{Directory, Membership};
 use crate::recipes::place::Place;
 use crate::recipes::roster::{self, Detail};
 use crate::session::Session;
@@ -123,21 +124,29 @@ impl Partitions {
         let Place { session, name, .. } = &self.place;
         let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
         self.place.component("member id", &id)?;
-        let spec = Arc::new(spec_node::agree(&self.place, &self.layout, &self.asked).await?);
+        let (spec, seen) = spec_node::agree(&self.place, &self.layout, &self.asked).await?;
+        let spec = Arc::new(spec);
         card.check_used(&spec)?;
         let title = format!("member '{id}' of partitions '{name}'");
         let bytes = card.bytes()?;
-        let membership = Membership::begin(session, &self.layout.members, &id, title, bytes, timeout).await?;
+        let membership =
+            Membership::begin(session, Directory::Settled(&self.layout.members), &id, title, bytes, timeout).await?;
         let board = Board::new(&session.succession(), &self.layout, spec.clone());
         let claimant = Claimant { group: name.clone(), member: id.clone(), layout: self.layout.clone() };
-        let engine = Engine::new(claimant, board.clone(), session.succession(), spec);
+        let engine = Engine::new(claimant, board.clone(), session.succession(), (spec, seen));
         let shared = engine.shared();
-        tokio::spawn(engine.run());
         let (place, layout) = (self.place.clone(), self.layout.clone());
         let leader = Leader { place, layout, id: id.clone(), board: board.clone() };
         let leader = tokio::spawn(leader.run()).abort_handle();
-        let (group, card) = (name.clone(), Mutex::new(card));
-        Ok(Member::new(member::Inner { group, id, card, membership, shared, board, leader }))
+        let (standing, leading) = (membership.clone(), leader.clone());
+        tokio::spawn(async move {
+            engine.run().await;
+            // Where the group was deleted, nobody left yet.
+            leading.abort();
+            standing.withdraw();
+        });
+        let (group, card, session) = (name.clone(), Mutex::new(card), session.clone());
+        Ok(Member::new(member::Inner { group, id, card, session, membership, shared, board, leader }))
     }
 
     /// The assignment that is published; `None` while no leader made one.
@@ -169,8 +178,23 @@ impl Partitions {
     pub async fn progress(&self) -> Result<Progress> {
         let entries = progress::read(&self.place.session, &self.layout, &self.spec().await?).await?;
         let waiting = entries.iter().any(|entry| entry.state == "waiting");
-        let assignment = if waiting { self.assignment().await? } else { None };
-        Ok(Progress { entries, unowned: assignment.and_then(|published| published.unowned) })
+        let Some(published) = (if waiting { self.assignment().await? } else { None }) else {
+            return Ok(Progress { entries, unowned: None, absent: Vec::new() });
+        };
+        let kept: BTreeMap<&Item, &String> = published
+            .owners
+            .iter()
+            .filter(|(id, _)| published.members.get(*id).is_some_and(|card| card.reserve > 0))
+            .flat_map(|(id, items)| items.iter().map(move |item| (item, id)))
+            .collect();
+        let waiting = entries.iter().filter(|entry| entry.state == "waiting");
+        let mut absent: BTreeSet<&String> = waiting.filter_map(|entry| kept.get(&entry.item).copied()).collect();
+        if !absent.is_empty() {
+            let here = self.members().await?;
+            absent.retain(|id| !here.contains_key(*id));
+        }
+        let absent = absent.into_iter().cloned().collect();
+        Ok(Progress { entries, unowned: published.unowned, absent })
     }
 
     /// Who is here, with what they say.

@@ -19,6 +19,8 @@ pub struct Progress {
     pub entries: Vec<Entry>,
     /// Why the leader left waiting items without an owner; `None` where it did not.
     pub unowned: Option<String>,
+    /// Static members that are away, and for whom waiting items are kept.
+    pub absent: Vec<String>,
 }
 
 /// What became of one item so far.

@@ -16,6 +16,9 @@ pub struct Published {
     pub generation: u64,
     /// The fencing token of the leader that made it.
     pub term: i64,
+    /// The sum of what was divided, and how.
+    #[serde(default)]
+    pub spec: String,
     /// Over whom it was made, with what they said then.
     pub members: BTreeMap<String, Card>,
     /// Those of them that were away, and are expected back.

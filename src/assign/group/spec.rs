@@ -123,6 +123,12 @@ impl Spec {
         }
     }
 
+    /// Whether all items are among the names of what is done.
+    #[must_use]
+    pub fn is_done(&self, done: &BTreeSet<String>) -> bool {
+        self.items.iter().all(|item| done.contains(item.name()))
+    }
+
     /// How long to wait for others after a coming or going.
     #[must_use]
     pub fn quiet(&self) -> Duration {

@@ -2,24 +2,27 @@
 
 use zookeeper_client as zk;
 
+use super::claim::{Claimant, look};
+use super::document;
 use super::follow::read_spec;
 use super::layout::Layout;
 use super::spec::{Change, Spec};
 use crate::error::{Error, Result};
+use crate::path::parent;
 use crate::recipes::place::Place;
 use crate::recipes::queue::batch::{Refused, Step, send};
 use crate::session::{Incarnation, NotWritten, Session, Stat, Write, make_parents};
 
-/// The spec that is published; where none is, `asked` is, if it has items.
+/// The spec that is published, and the zxid of its last change; where none is, `asked` is, if it has items.
 ///
 /// # Errors
 /// `Config` where another is published; `NoNode` where none is and none was asked for.
-pub(super) async fn agree(place: &Place, layout: &Layout, asked: &Change) -> Result<Spec> {
+pub(super) async fn agree(place: &Place, layout: &Layout, asked: &Change) -> Result<(Spec, i64)> {
     let (session, name) = (&place.session, &place.name);
     loop {
-        if let Some((found, _)) = read(session, layout).await? {
+        if let Some((found, stat)) = read(session, layout).await? {
             return match found.difference(asked) {
-                None => Ok(found),
+                None => Ok((found, stat.mzxid)),
                 Some(what) => Err(Error::config(format!(
                     "partitions '{name}' is published with other settings: {what}; leave these out to join as it is, \
                      or change it for everybody with update()"
@@ -46,7 +49,26 @@ pub(super) fn unpublished(name: &str) -> Error {
     ))
 }
 
-/// The newest spec, and the stat of its node.
+/// There is no such group any more.
+pub(super) fn deleted(name: &str) -> Error {
+    Error::no_node(format!(
+        "partitions '{name}': the group was deleted, and its members are out; give items= and join to publish it anew"
+    ))
+}
+
+/// The spec as the leader of the ensemble has it.
+///
+/// # Errors
+/// `ConnectionLost` where the ensemble stays away.
+pub(super) async fn newest(session: &Session, layout: &Layout) -> Result<Option<Spec>> {
+    match session.sync(session.relative(&layout.root)).await {
+        Ok(()) | Err(Error::NoNode(_)) => {}
+        Err(why) => return Err(why),
+    }
+    Ok(read(session, layout).await?.map(|(spec, _)| spec))
+}
+
+/// The spec that our server has, and the stat of its node.
 ///
 /// # Errors
 /// `ConnectionLost` where the ensemble stays away.
@@ -78,17 +100,45 @@ async fn make(incarnation: &Incarnation, layout: &Layout, spec: &Spec) -> Result
     }
 }
 
-/// Publishes the spec again where the ensemble was wiped.
-pub(super) async fn make_again(incarnation: &Incarnation, layout: &Layout, spec: &Spec) -> Result<()> {
-    let client = incarnation.client()?;
+/// Sees to it that a session begins with a group. `seen` is a zxid at which it stood; the answer is one for next time.
+///
+/// A deleted group stays deleted; one that went with the whole ensemble is published again. They are told apart by what
+/// is above it: in one history a deletion leaves its zxid there, which is later than any before, and a new history
+/// begins with small ones.
+///
+/// # Errors
+/// `NoNode` where the group was deleted; `SessionExpired` and the like.
+pub(super) async fn see_to(incarnation: &Incarnation, claimant: &Claimant, spec: &Spec, seen: i64) -> Result<i64> {
+    let (client, layout) = (incarnation.client()?, &claimant.layout);
     loop {
-        match incarnation.request("look up", &layout.spec, client.check_stat(&layout.spec)).await {
-            Ok(Some(_)) => return Ok(()),
-            Ok(None) => return make(incarnation, layout, spec).await,
+        if let Some(stat) = look(incarnation, &client, &layout.spec).await? {
+            return Ok(stat.mzxid);
+        }
+        let mut above = Some(layout.root.as_str());
+        while let Some(path) = above {
+            if let Some(stat) = look(incarnation, &client, path).await? {
+                if stat.pzxid > seen {
+                    return Err(deleted(&claimant.group));
+                }
+                break;
+            }
+            above = parent(path);
+        }
+        match make(incarnation, layout, spec).await {
+            Ok(()) => {}
             Err(Error::ConnectionLost(_)) => incarnation.connected().await?,
             Err(why) => return Err(why),
         }
     }
+}
+
+/// Whether it stands in this session, which saw it before.
+///
+/// # Errors
+/// `NoNode` where it was deleted; `SessionExpired` and the like.
+pub(super) async fn check(incarnation: &Incarnation, claimant: &Claimant) -> Result<()> {
+    let found = look(incarnation, &*incarnation.client()?, &claimant.layout.spec).await?;
+    found.map(drop).ok_or_else(|| deleted(&claimant.group))
 }
 
 /// Changes the published spec; what the change does not name stays.
@@ -116,6 +166,11 @@ pub(super) async fn change(place: &Place, layout: &Layout, change: &Change) -> R
             Err(NotWritten { error, .. }) => return Err(error),
         }
     }
+}
+
+/// The sum of what is divided, and how; when to divide is no part of it.
+pub(super) fn sum(spec: &Spec) -> Result<String> {
+    bytes(&Spec { quiet: 0, ..spec.clone() }).map(|bytes| document::sum(&bytes))
 }
 
 fn bytes(spec: &Spec) -> Result<Vec<u8>> {

@@ -481,7 +481,7 @@ class Call:
     """
     def close(self, /) -> None:
         """
-        Ends it, wherever it is. A result that nobody fetched is dropped.
+        Its task waits for it no longer. A result that nobody fetched is dropped.
         """
     @property
     def number(self, /) -> int:
@@ -687,6 +687,7 @@ class Claim:
 
         Raises:
             ClaimLost: It is not ours any more. A write that was under way may have landed before that.
+            NotOwner: It was finished before.
             PayloadTooLarge: It has more than 1 MiB; nothing was sent.
             TypeError: JSON cannot say it.
         """

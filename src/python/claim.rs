@@ -179,6 +179,7 @@ impl Claim {
     ///
     /// Raises:
     ///     ClaimLost: It is not ours any more. A write that was under way may have landed before that.
+    ///     NotOwner: It was finished before.
     ///     PayloadTooLarge: It has more than 1 MiB; nothing was sent.
     ///     TypeError: JSON cannot say it.
     fn checkpoint(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<Nothing> {

@@ -83,7 +83,22 @@ pub(super) fn json(state: &Bound<'_, PyAny>) -> PyResult<String> {
     let keywords = pyo3::types::PyDict::new(state.py());
     keywords.set_item("allow_nan", false)?;
     keywords.set_item("ensure_ascii", false)?;
-    state.py().import("json")?.call_method("dumps", (state,), Some(&keywords))?.extract()
+    let py = state.py();
+    let dumped = py.import("json")?.call_method("dumps", (state,), Some(&keywords));
+    dumped.map_err(|why| advised(py, why))?.extract()
+}
+
+fn advised(py: Python<'_>, why: PyErr) -> PyErr {
+    if !why.is_instance_of::<PyTypeError>(py) {
+        return why;
+    }
+    let advised = PyTypeError::new_err(format!(
+        "{}: give what JSON can say (dicts with text as keys, lists, text, numbers, True, False, None), such as a list \
+         for a set",
+        why.value(py)
+    ));
+    advised.set_cause(py, Some(why));
+    advised
 }
 
 #[pymethods]

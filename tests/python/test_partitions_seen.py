@@ -87,3 +87,33 @@ def test_priorities_are_taken_away_with_their_strategy(zk):
             group.update(strategy="sticky")
         group.update(strategy="sticky", priorities=[])
         zk.partitions("p", strategy="sticky", priorities=[]).join("c").leave()
+
+
+def test_what_waits_for_an_absent_member_says_for_whom(zk, coordinator):
+    group = zk.partitions("p", items=range(4), quiet=0.05)
+    with group.join("stays") as stays:
+        away = coordinator().partitions("p").join("away", static=3600)
+        wait_for(lambda: len(stays.held) == len(away.held) == 2, 20, "halves")
+        assert group.progress().absent == []
+        away.leave(wait=True)
+        progress = wait_for(lambda: (found := group.progress()).absent and found, 10, "it to be missed")
+        assert progress.absent == ["away"]
+        assert str(progress).endswith("2 waiting (some kept for 'away', which is away)")
+
+
+async def test_what_cannot_be_saved_or_awaited_is_refused_with_advice(zk, coordinator):
+    group = zk.partitions("p", items=range(2), quiet=0.05)
+    with group.join("a") as member:
+        claim = next(member.claims())
+        with pytest.raises(TypeError, match="type set is not JSON serializable: give what JSON can say"):
+            claim.checkpoint({1, 2})
+        claim.done()
+        with pytest.raises(
+            exceptions.NotOwner, match="claim on 0: it was finished before; save what later owners need"
+        ):
+            claim.checkpoint(1)
+        with pytest.raises(TypeError, match="returned 5, which cannot be awaited; use run"):
+            await member.run_async(lambda _: 5)
+        assert group.progress().counts["done"] == 1
+        with pytest.raises(exceptions.NodeExists, match=r"has had that id for \d+ s by the clocks"):
+            coordinator().partitions("p").join("a", timeout=0)

@@ -99,7 +99,7 @@ class Partitions(_sparkeeper.Partitions):
             NodeExists: Somebody else has the id.
             AcquireTimeout: No server answered in time.
         """
-        return PartitionMember(self._join(id, capacity, _limit(limit), zone, priority, static, timeout))
+        return PartitionMember(self._join(id, capacity, limit, zone, priority, static, timeout))
 
     async def join_async(  # noqa: PLR0913 - as join
         self,
@@ -113,7 +113,7 @@ class Partitions(_sparkeeper.Partitions):
         timeout: float | timedelta | None = None,
     ) -> PartitionMember:
         """As `join`, to be awaited. Cancelling leaves no member behind."""
-        return PartitionMember(await self._join_async(id, capacity, _limit(limit), zone, priority, static, timeout))
+        return PartitionMember(await self._join_async(id, capacity, limit, zone, priority, static, timeout))
 
     def assignment(self) -> GroupAssignment | None:
         """Return who is to work on what, as the leader published it last; None while it did not yet.
@@ -248,13 +248,6 @@ def _plain(item: Any) -> Any:  # noqa: ANN401 - whatever the caller gave
         return operator.index(item)
     except TypeError:
         return item
-
-
-def _limit(limit: object) -> int | None:
-    try:
-        return None if limit is None else whole(limit)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"`limit` is {limit!r}: {error}") from error
 
 
 def _by_name(weights: object, priorities: object, zones: object) -> dict[str, Any]:

@@ -82,12 +82,6 @@ def test_numpys_numbers_are_items_as_pythons_are(zk):
     assert list(zk.partitions("p").progress().partitions) == [7, 8, (9, "x")]
 
 
-@pytest.mark.parametrize("limit", [-1, 1.5, 2**64])
-def test_a_limit_that_is_none_is_named(zk, limit):
-    with pytest.raises(exceptions.ConfigError, match=f"`limit` is {limit}: expected a whole number"):
-        zk.partitions("p", items=range(3)).join(limit=limit)
-
-
 def test_what_differs_is_said(zk):
     group = zk.partitions("g", items=range(3))
     with group.join(id="a"):

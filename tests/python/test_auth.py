@@ -159,9 +159,8 @@ def test_a_password_refused_on_a_reconnect_ends_every_wait(tmp_path, namespace, 
 
 def test_a_password_refused_after_an_expiry_ends_every_wait(tmp_path, namespace):
     with changeable(tmp_path) as (server, change), Proxy(server.port) as proxy:
-        zk = sparkeeper.connect(
-            proxy.connect_string, namespace=namespace, session_timeout=1, auth=("sasl", "bob:secret"), acl="creator"
-        )
+        bob = {"auth": ("sasl", "bob:secret"), "acl": "creator"}
+        zk = sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1, timeout=20, **bob)
         other = sparkeeper.connect(
             server.connect_string, namespace=namespace, session_timeout=40, auth=("sasl", "bob:secret")
         )

@@ -13,7 +13,7 @@ _HOUR = 3600
 # The clock jumps in the middle of a wait and of a hold; the hold then goes on for more than a session timeout.
 _PROGRAM = """
 import threading, time
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 states, lost = [], []
 zk.on_state(states.append)
 held = zk.lock("l").acquire()

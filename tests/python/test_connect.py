@@ -60,7 +60,10 @@ def test_local_is_one_server_for_all(tmp_path, monkeypatch):
 
 def test_the_session_timeout_is_seconds_or_a_timedelta_and_the_server_negotiates(connect_string):
     for asked, granted in ((3, 3), (2.5, 2.5), (timedelta(seconds=4), 4), (0.9, 1), (1000, 60)):
-        with sparkeeper.connect(connect_string, session_timeout=asked) as zk, zk.lock("t", timeout=10) as held:
+        with (
+            sparkeeper.connect(connect_string, session_timeout=asked, timeout=20) as zk,
+            zk.lock("t", timeout=10) as held,
+        ):
             assert granted - 0.5 < held.valid_for() <= granted
 
 

@@ -15,7 +15,7 @@ from sparkeeper import exceptions
 from waiting import wait_for
 
 _MEMBER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2, timeout=20)
 barrier = zk.double_barrier("stage", parties=3)
 say("up")
 barrier.enter()

@@ -12,7 +12,7 @@ from sparkeeper.local import words
 from waiting import wait_for
 
 _LEADER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 term = zk.election("e", id="stopped", strategy=sys.argv[3]).campaign()
 term.checkpoint("mine")
 say({"token": term.token, "state": term.state})
@@ -63,7 +63,7 @@ def test_a_leader_stopped_past_its_session_and_continued_saves_nothing(
 
 
 _RUNNER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 def work(term):
     say([term.token, term.restore()])
     term.checkpoint(os.getpid())

@@ -7,7 +7,7 @@ from program import Program
 # What a child tries, with the parent's coordinator and with one of its own.
 _TRIES = """
 import multiprocessing, time
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2, timeout=20)
 zk.create("a", b"x")
 lock = zk.lock("l")
 held = lock.acquire()

@@ -84,7 +84,7 @@ def test_the_same_id_again_is_a_larger_incarnation(zk):
 
 
 _MEMBER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 me = zk.group("g").join(b"again", id="a", timeout=20)
 say(me.incarnation)
 hear()

@@ -13,7 +13,7 @@ from waiting import wait_for
 from wire import Op
 
 _HOLDER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 zk.create("state", b"mine")
 held = zk.lock("l").acquire()
 say({"token": held.token, "state": held.state})

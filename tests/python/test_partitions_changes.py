@@ -101,7 +101,7 @@ def test_a_deleted_group_ends_its_members_and_stays_deleted(zk, coordinator, cap
             each.join(20)
     assert len(raised) == 1 + len(others)
     assert "partitions 'p': the group was deleted" in raised[0]
-    assert {one.state for one in [member, *others]} == {"LEFT"}
+    wait_for(lambda: {one.state for one in [member, *others]} == {"LEFT"}, 5, "all to have left")
     with pytest.raises(exceptions.NoNode):
         next(member.claims())
     member.leave(wait=True)

@@ -14,7 +14,7 @@ from waiting import wait_for
 from wire import Op
 
 _CONSUMER = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 item = zk.queue("inbox", max_attempts=3).get(timeout=30, lease=60)
 say({"attempt": item.attempt, "id": item.id})
 hear()
@@ -28,7 +28,7 @@ hear()
 
 _WORKER = """
 import time
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 queue = zk.queue("inbox", max_attempts=1000)
 while True:
     with queue.get(lease=30) as item:

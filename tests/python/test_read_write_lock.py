@@ -148,7 +148,7 @@ def test_a_frozen_holder_knows_before_the_next_is_let_in(proxy, coordinator, sid
 
 _WORKER = """
 import random
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2, timeout=20)
 pair, chance = zk.read_write_lock("p"), random.Random(int(sys.argv[3]))
 say("ready")
 hear()

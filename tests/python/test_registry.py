@@ -226,7 +226,7 @@ def test_unregistered_without_a_connection_it_never_comes_back(proxy, coordinato
 
 
 _INSTANCE = """
-zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5)
+zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=1.5, timeout=20)
 handle = zk.registry("r").register("s", "here", id="a")
 say(zk.session_id)
 hear()

@@ -246,7 +246,7 @@ def test_no_secret_shows_anywhere(  # noqa: PLR0917 - fixtures
     seen.append(repr(sparkeeper._sparkeeper.Secret(auth[1])))
     note(lambda: pickle.dumps(sparkeeper._sparkeeper.Secret(auth[1])))
     try:
-        zk = sparkeeper.connect(proxy.connect_string, auth=auth, namespace=namespace, session_timeout=2)
+        zk = sparkeeper.connect(proxy.connect_string, auth=auth, namespace=namespace, session_timeout=2, timeout=20)
     except exceptions.AuthFailed as error:
         seen.append(str(error))
     else:

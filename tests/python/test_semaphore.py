@@ -23,7 +23,7 @@ chance = random.Random(sys.argv[3])
 
 def client(number, seed):
     chance = random.Random(seed)
-    zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2)
+    zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2, timeout=20)
     semaphore = zk.semaphore("s", permits=3)
     while True:
         wanted = chance.choice([1, 1, 2])

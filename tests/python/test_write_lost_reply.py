@@ -92,7 +92,7 @@ def test_the_ensemble_stays_away_during_the_commit(spark, zk, proxy, namespace, 
             proxy.cut()
 
     with (
-        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1) as through,
+        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1, timeout=20) as through,
         pytest.raises(CommitUnknown, match="same job_id"),
     ):
         through.write(spark.range(100, 200)).job_id("j").on_step(part).save(str(table))
@@ -109,7 +109,7 @@ def test_a_lock_lost_after_the_commit_landed_is_no_refusal(spark, zk, server, na
     zk.write(spark.range(100)).save(str(table))
     with (
         Proxy(server.port) as proxy,
-        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1) as through,
+        sparkeeper.connect(proxy.connect_string, namespace=namespace, session_timeout=1, timeout=20) as through,
     ):
         held = through.lock("nightly").acquire(10)
 

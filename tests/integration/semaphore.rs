@@ -145,8 +145,10 @@ async fn more_than_there_are_is_an_error_at_once_also_when_the_limit_is_lowered_
     assert!(matches!(Semaphore::new(&one, "sem", 0, None), Err(Error::Config(_))));
     let held = take(&handle, 2).await;
     let wanted = waiting(&handle, 3);
+    eventually("in line", async || line(&one).await == 1).await;
+    // Before the other it would get the one that is free.
     let behind = waiting(&handle, 1);
-    eventually("in line", async || line(&one).await == 2).await;
+    eventually("behind it", async || line(&one).await == 2).await;
     handle.set_permits(2).await.expect("stored");
     let refused = wanted.await.expect("no panic");
     assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");

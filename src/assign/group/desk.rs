@@ -113,9 +113,10 @@ impl<K: Ord + Clone, C: Clone + PartialEq> Desk<K, C> {
         }
     }
 
-    /// It may be tried again: whoever had the item let go of it.
+    /// It may be tried again: whoever had the item let go of it. A watch or a pause of an earlier assignment may say so
+    /// while a try is under way; a second beside it would find our own claim, and take it for another's.
     pub fn free(&mut self, item: K) -> Vec<Action<K, C>> {
-        if !matches!(self.slots.get(&item), Some(Slot::Claiming | Slot::Blocked)) {
+        if self.slots.get(&item) != Some(&Slot::Blocked) {
             return Vec::new();
         }
         self.again(item)
@@ -235,5 +236,23 @@ impl<K: Ord + Clone, C: Clone + PartialEq> Desk<K, C> {
         }
         self.slots.insert(item.clone(), Slot::Claiming);
         Some(Action::Claim(item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_word_that_it_is_free_starts_no_second_try() {
+        let mut desk: Desk<u8, u8> = Desk::default();
+        assert_eq!(desk.assigned(vec![3]), [Action::Claim(3)]);
+        assert_eq!(desk.taken(3), [Action::Watch(3)]);
+        assert_eq!(desk.assigned(vec![]), [Action::Unwatch(3)]);
+        assert_eq!(desk.assigned(vec![3]), [Action::Claim(3)]);
+        // The watch had fired before it was taken away.
+        assert_eq!(desk.free(3), []);
+        assert_eq!(desk.granted(3, 7), []);
+        assert_eq!(desk.holds(), [(3, 7)]);
     }
 }

@@ -145,7 +145,7 @@ def chapter_crash(
     late = functions.sum("dep_delay")
     moved = table.read().agg(late).first()[0] - data.agg(late).first()[0]
     known = data.where("dep_delay is not null").count()
-    versions = len(table.history())
+    versions = table.history().count()
     leftovers = len(list(staged(ours)))
     say(
         f"afterwards: {readable(spark, ours)}, {moved / known:.0f} minutes later each, "

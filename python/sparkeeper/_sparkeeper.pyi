@@ -618,6 +618,10 @@ class Chain:
         """
         The files live at the version of manifest `head`, by path.
         """
+    def mirror_anew(self, /, location: Location, head: str) -> list[tuple[str, bytes]]:
+        """
+        The files of a mirror that was deleted, as of manifest `head`: `live(head)` must be able to answer.
+        """
     def missing_for_live(self, /, head: str) -> str | None:
         """
         What to read before `live(head)` can answer.
@@ -1809,14 +1813,32 @@ class Ledger:
     A table's record in ZooKeeper.
     """
     def begin(
-        self, /, order: str, *, guard: Held | Permits | Term | Claim | QueueItem | None = None
+        self, /, order: str, *, guard: Held | Permits | Term | Claim | QueueItem | None = None, turn: Turn | None = None
     ) -> tuple[Attempt | None, Committed | None]:
         """
         Begin an attempt on the version that was opened, or find that the job is done.
 
         Args:
-            order: JSON: job_id, operation, blind, shape, parameters, writer.
+            order: JSON: job_id, operation, blind, create, merge, source, shape, parameters, writer.
             guard: Something held, such as a lock, that must stand for the commit to land.
+            turn: The batch of a streaming query that it writes.
+        """
+    def close(self, /) -> str | None:
+        """
+        Let nobody commit any more, and return the last manifest.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether it is being made a plain directory: nothing is committed any more.
+        """
+    def drop_record(self, /, location: Location) -> None:
+        """
+        Delete everything that ZooKeeper knows of it.
+        """
+    def floor(self, /) -> int:
+        """
+        The oldest version that is kept.
         """
     def forget(self, /, tx: str) -> None:
         """
@@ -1864,6 +1886,13 @@ class Ledger:
         """
         The manifest of the table's version now, not of when it was opened.
         """
+    def next_turn(self, /, app_id: str, batch: int, owner: str) -> Turn | None:
+        """
+        The turn of `owner` to commit a batch, or None where that or a later one was committed.
+
+        Raises:
+            Fenced: Another driver took the query over.
+        """
     @staticmethod
     def open(
         coordinator: Coordinator,
@@ -1888,6 +1917,40 @@ class Ledger:
         Raises:
             HistoryLost: The files know more than ZooKeeper.
             NotATable: The directory is another table's, was emptied, or is somebody else's.
+        """
+    def pin(self, /, name: str, version: int, ephemeral: bool) -> None:
+        """
+        Keep a version until `unpin`, or until this session ends where `ephemeral`.
+
+        Raises:
+            ConfigError: It was vacuumed, or the name is on another version.
+        """
+    def pins(self, /) -> list[tuple[str, int]]:
+        """
+        The versions that are pinned, by name.
+        """
+    def raise_floor(self, /, version: int) -> int:
+        """
+        Raise the floor to `version`, or as far as pins allow, and return where it is.
+        """
+    def sweep_jobs(self, /, age: float | timedelta) -> int:
+        """
+        Forget jobs that were committed longer ago than `age`, and return how many.
+        """
+    def take_over(self, /, app_id: str, owner: str) -> int | None:
+        """
+        Let `owner` commit the next batches of the streaming query `app_id`, instead of whoever did.
+
+        Returns:
+            The last batch that was committed.
+        """
+    def transactions(self, /) -> list[str]:
+        """
+        The transactions that have a znode.
+        """
+    def unpin(self, /, name: str) -> None:
+        """
+        Take a pin away; one that is gone is as good.
         """
     @property
     def uuid(self, /) -> str:
@@ -3455,6 +3518,12 @@ class Term:
         """
 
 @final
+class Turn:
+    """
+    The turn of a driver to commit a batch of a streaming query.
+    """
+
+@final
 class Version:
     """
     One version.
@@ -3643,9 +3712,26 @@ def _plan_verify(
         ConfigError: It does not belong to this assignment; the text names what differs.
     """
 
+def commit_together(attempts: Sequence[Attempt]) -> tuple[str, list[Committed]]:
+    """
+    Commit the proposals of several attempts, one for each table, all or none.
+
+    Returns:
+        As `Attempt.commit`, with one commit for each attempt.
+
+    Raises:
+        Fenced: Somebody took one of them over; the guard's own where that is lost.
+        CommitUnknown: The reply was lost and the ensemble stayed away. Delete nothing, run the job again.
+    """
+
 def final_name(tx: str, staged: str) -> str | None:
     """
     The final name of a staged data file, or None for what Spark itself would not read.
+    """
+
+def partition_values(path: str) -> dict[str, str | None]:
+    """
+    The values that the `column=value` directories of a path spell, unescaped; None is NULL.
     """
 
 def placement_keys(partitions: int) -> list[int]:
@@ -3654,6 +3740,38 @@ def placement_keys(partitions: int) -> list[int]:
 
     Raises:
         ConfigError: There is less than 1 partition, or more than the hash of an int can reach.
+    """
+
+def proven_manifest(
+    identity: bytes, chain: Chain, candidates: Sequence[str], newest: int, content: bytes
+) -> str | None:
+    """
+    The manifest among `candidates` whose publication is what the mirror's file `newest` holds.
+
+    Args:
+        identity: The bytes of `_zk/table.json`.
+        chain: Where every candidate was provided.
+        candidates: Names of manifests.
+        newest: The newest id in the mirror.
+        content: The bytes of its file.
+    """
+
+def rebuild_record(
+    coordinator: Coordinator, location: Location, *, identity: bytes, chain: Chain, head: str, oldest: int
+) -> None:
+    """
+    Put back what ZooKeeper knew of a table, as the manifests up to `head` say.
+
+    Args:
+        coordinator: Whose session to use.
+        location: Where the table is.
+        identity: The bytes of `_zk/table.json`.
+        chain: Where the manifests from `oldest` to `head` were provided.
+        head: The newest manifest that the mirror proves.
+        oldest: The oldest version whose manifest is kept.
+
+    Raises:
+        ConfigError: ZooKeeper knows of later commits.
     """
 
 __all__ = [
@@ -3706,12 +3824,17 @@ __all__ = [
     "Stat",
     "Tally",
     "Term",
+    "Turn",
     "Version",
     "Versioned",
     "View",
     "_plan_assign",
     "_plan_certificate",
     "_plan_verify",
+    "commit_together",
     "final_name",
+    "partition_values",
     "placement_keys",
+    "proven_manifest",
+    "rebuild_record",
 ]

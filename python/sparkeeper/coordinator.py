@@ -10,6 +10,7 @@ from sparkeeper.election import Election
 from sparkeeper.partitions import Partitions
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Sequence
     from datetime import timedelta
     from types import TracebackType
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from sparkeeper.config import Missing
+    from sparkeeper.spark.guards import Guard
+    from sparkeeper.spark.janitor import Janitor
     from sparkeeper.spark.plan import PartitionPlan
+    from sparkeeper.spark.stream import ForeachBatch
     from sparkeeper.spark.table import Table
+    from sparkeeper.spark.transaction import Transaction
     from sparkeeper.spark.write import Write
 
 T = TypeVar("T")
@@ -147,6 +152,64 @@ class Coordinator(_sparkeeper.Coordinator):
         from sparkeeper.spark.table import Table  # noqa: PLC0415 - pyspark is needed only here
 
         return Table(self, spark, path)
+
+    def transaction(self, job_id: str | None = None, guard: Guard | None = None) -> Transaction:
+        """Begin a transaction over several tables: `with zk.transaction() as tx: tx.write(df).save(path)`, for each.
+
+        Args:
+            job_id: Exactly once under this name, as in `Write.job_id`.
+            guard: A lock, term, claim, permits or item that must still stand at the commit.
+        """
+        from sparkeeper.spark.transaction import Transaction  # noqa: PLC0415 - pyspark is needed only here
+
+        return Transaction(self, job_id, guard)
+
+    def foreach_batch(
+        self,
+        path: str | os.PathLike[str],
+        app_id: str,
+        configure: Callable[[Write], Write] | None = None,
+    ) -> ForeachBatch:
+        """Return what `writeStream.foreachBatch` takes, to commit every batch to the table at `path` exactly once.
+
+        A batch that was committed is not written again, also where the checkpoint forgot it. The driver that began
+        last takes the query over: another one on the same checkpoint gets `Fenced` with its next batch.
+
+        Args:
+            path: The table.
+            app_id: The query's name, which it keeps across restarts.
+            configure: Called with each `Write`, an append of parquet, to set more: `lambda w: w.partitionBy("day")`.
+
+        Raises:
+            ConfigError: The name is empty.
+        """
+        from sparkeeper.spark.stream import ForeachBatch  # noqa: PLC0415 - pyspark is needed only here
+
+        return ForeachBatch(self, path, app_id, configure)
+
+    def janitor(  # noqa: PLR0913 - each is a setting with a default
+        self,
+        spark: SparkSession,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        every: float | timedelta = 60.0,
+        grace: float | timedelta = 600.0,
+        older_than: float | timedelta | None = None,
+        path: str = "janitor",
+    ) -> Janitor:
+        """Return a janitor of tables: of all processes that have one, one is elected and does the work.
+
+        Args:
+            spark: The session to reach the tables by.
+            paths: The tables.
+            every: Seconds (or timedelta) between two looks.
+            grace: How long a writer's session may be missed before it is given up.
+            older_than: Vacuum versions that were replaced longer ago; None leaves them.
+            path: The election.
+        """
+        from sparkeeper.spark.janitor import Janitor  # noqa: PLC0415 - pyspark is needed only here
+
+        return Janitor(self, spark, paths, every=every, grace=grace, older_than=older_than, path=path)
 
     def partition_plan(  # noqa: PLR0913 - each is a setting with a default
         self,

@@ -94,6 +94,17 @@ impl Chain {
         Ok(commits)
     }
 
+    /// As [`Chain::since`], each with its manifest's name.
+    ///
+    /// # Errors
+    /// `CorruptManifest` where a manifest is missing.
+    pub fn named_since(&self, head: &str, version: u64) -> Result<Vec<(String, Manifest)>> {
+        let commits = self.since(head, version)?;
+        let later = commits.iter().skip(1).filter_map(|manifest| Some(manifest.base.as_ref()?.manifest.as_str()));
+        let names: Vec<&str> = later.chain([head]).collect();
+        Ok(names.into_iter().map(str::to_owned).zip(commits.into_iter().cloned()).collect())
+    }
+
     /// The commits whose mirror files are newer than the newest published one, oldest first.
     ///
     /// # Errors

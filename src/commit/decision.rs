@@ -3,6 +3,9 @@
 //! Both set the transaction's znode at the version it has while ACTIVE, so the other can never pass. After a lost reply
 //! the job's znode says what happened.
 
+use std::sync::Arc;
+
+use crate::commit::app::fenced;
 use crate::commit::draft::Draft;
 use crate::commit::files::Totals;
 use crate::commit::layout;
@@ -15,76 +18,160 @@ use crate::session::{Grant, NotWritten, Write};
 /// How many session timeouts to ask what became of a commit whose reply was lost.
 const PATIENCE: u32 = 12;
 
-/// How a proposal ends.
+/// How proposals end; there is one commit for each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is the table's next version.
-    Committed(Committed),
-    /// Another run of the same job was first; this attempt is to be rolled back.
-    Replayed(Committed),
-    /// The head moved: propose again.
+    /// They are their tables' next versions.
+    Committed(Vec<Committed>),
+    /// Another run of the same job was first; these attempts are to be rolled back.
+    Replayed(Vec<Committed>),
+    /// A head moved: propose again.
     Moved,
 }
 
+/// Which of a part's writes was refused.
+enum Refused {
+    Transaction,
+    Job,
+    Head,
+    App,
+    Floor,
+}
+
+/// What one attempt adds to the request.
+struct Part {
+    done: Committed,
+    paths: [String; 3],
+    data: [Vec<u8>; 3],
+    head_version: i32,
+    app: Option<(String, Vec<u8>, i32)>,
+    floor: Option<(String, i32)>,
+}
+
+/// Commits the proposals, one for each table, all or none.
+///
+/// # Cancel safety
+/// A request that was sent takes effect all the same; [`Transaction::abort`] tells.
+///
+/// # Errors
+/// `Fenced`, or the guard's own, where somebody took over; `CommitUnknown` where the reply was lost and the
+/// ensemble stayed away: nothing may be deleted then, and the job is to be run again under the same id.
+pub async fn commit(attempts: &mut [&mut Transaction]) -> Result<Outcome> {
+    let parts = attempts.iter().map(|attempt| attempt.part()).collect::<Result<Vec<_>>>()?;
+    let mut writes = Vec::new();
+    // Whose it is, and what: the first refusal is the one reported. Being fenced, then being done, then being late.
+    let mut order = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let ([tx, job, head], [turned, record, next]) = (&part.paths, &part.data);
+        writes.push(Write::Set(tx, turned, ACTIVE));
+        order.push((at, Refused::Transaction));
+        if let Some((path, data, version)) = &part.app {
+            writes.push(Write::Set(path, data, Some(*version)));
+            order.push((at, Refused::App));
+        }
+        writes.extend([Write::Create(job, record, NODE), Write::Set(head, next, Some(part.head_version))]);
+        order.extend([(at, Refused::Job), (at, Refused::Head)]);
+        if let Some((path, version)) = &part.floor {
+            writes.push(Write::Check(path, Some(*version)));
+            order.push((at, Refused::Floor));
+        }
+    }
+    let Some(session) = attempts.first().map(|attempt| attempt.table.session.clone()) else {
+        return Ok(Outcome::Committed(Vec::new()));
+    };
+    let guards: Vec<Arc<Grant>> = attempts.iter().flat_map(|attempt| attempt.guards.clone()).collect();
+    let guards: Vec<&Grant> = guards.iter().map(AsRef::as_ref).collect();
+    let all = || Outcome::Committed(parts.iter().map(|part| part.done.clone()).collect());
+    let outcome = loop {
+        let Err(NotWritten { index, error }) = session.multi(&writes, &guards).await else { break all() };
+        let refused = index.and_then(|index| order.get(index));
+        match (refused, error) {
+            (Some((at, Refused::Transaction)), error) => match attempts[*at].ours(&error).await? {
+                Some(_) => break all(),
+                None => return Err(attempts[*at].fenced()),
+            },
+            (Some((at, Refused::Job)), Error::NodeExists(why)) => {
+                let error = Error::NodeExists(why);
+                match attempts[*at].done(&error).await? {
+                    Some(done) if done.tx == attempts[*at].attempt.tx => break all(),
+                    Some(_) => break replayed(attempts, &error).await?,
+                    // It was swept in between.
+                    None => {}
+                }
+            }
+            (Some((at, Refused::Head)), Error::BadVersion(_)) => {
+                attempts[*at].losses += 1;
+                break Outcome::Moved;
+            }
+            // The floor rose: whether the version is kept is to be seen again.
+            (Some((_, Refused::Floor)), Error::BadVersion(_)) => break Outcome::Moved,
+            (Some((at, Refused::App)), Error::BadVersion(_) | Error::NoNode(_)) => {
+                return Err(attempts[*at].turned_away());
+            }
+            // Sent again, the first refusal tells whether an attempt was fenced or another run was faster.
+            (None, error) if error.outcome_unknown() => {
+                if attempts[0].ours(&error).await?.is_some() {
+                    break all();
+                }
+            }
+            (_, error) => return Err(error),
+        }
+    };
+    for attempt in attempts {
+        match &outcome {
+            Outcome::Moved => {}
+            Outcome::Committed(_) => {
+                attempt.leave_queue();
+                if let Some(Draft { manifest, sealed, .. }) = &attempt.draft {
+                    attempt.chain.insert(&sealed.name, manifest.clone());
+                }
+            }
+            Outcome::Replayed(_) => attempt.leave_queue(),
+        }
+    }
+    Ok(outcome)
+}
+
+/// The commits of another run of the job, which must have been to the same tables.
+async fn replayed(attempts: &[&mut Transaction], after: &Error) -> Result<Outcome> {
+    let mut all = Vec::new();
+    for attempt in attempts {
+        let Some(done) = attempt.done(after).await? else {
+            return Err(Error::config(format!(
+                "commit of job '{}': another run of it committed to other tables, and not to {}; give each its own job_id",
+                attempt.attempt.job_id,
+                attempt.place()
+            )));
+        };
+        all.push(done);
+    }
+    Ok(Outcome::Replayed(all))
+}
+
 impl Transaction {
-    /// Commits the proposal.
-    ///
-    /// # Cancel safety
-    /// A request that was sent takes effect all the same; [`Transaction::abort`] tells.
-    ///
-    /// # Errors
-    /// `Fenced`, or the guard's own, where somebody took over; `CommitUnknown` where the reply was lost and the
-    /// ensemble stayed away: nothing may be deleted then, and the job is to be run again under the same id.
-    pub async fn commit(&mut self) -> Result<Outcome> {
+    fn part(&self) -> Result<Part> {
         let (Some(draft), Some((_, version))) = (&self.draft, &self.target) else {
             return Err(Error::config("commit: propose first"));
         };
-        let totals = Totals::of(&self.attempt.added);
+        let totals = Totals::of(&draft.manifest.added);
         let done = Committed::new(&draft.head, &self.attempt.tx, totals.files, totals.bytes);
-        let (tx, head) = (self.znode(), layout::head(&self.attempt.table));
-        let job = layout::job(&self.attempt.table, &self.attempt.job_id)?;
-        let (turned, record, next) =
-            (self.record.turned(State::Committed).encode(), done.encode(), draft.head.encode());
-        // The first refusal is the one reported: being fenced, then being done, then being late.
-        let writes = [
-            Write::Set(&tx, &turned, ACTIVE),
-            Write::Create(&job, &record, NODE),
-            Write::Set(&head, &next, Some(*version)),
-        ];
-        let guards: Vec<&Grant> = self.guards.iter().map(AsRef::as_ref).collect();
-        let outcome = loop {
-            match self.table.session.multi(&writes, &guards).await {
-                Ok(_) => break Outcome::Committed(done),
-                Err(NotWritten { index: Some(0), error }) => match self.ours(&error).await? {
-                    Some(done) => break Outcome::Committed(done),
-                    None => return Err(self.fenced()),
-                },
-                Err(NotWritten { index: Some(1), error: Error::NodeExists(why) }) => {
-                    match self.done(&Error::NodeExists(why)).await? {
-                        Some(done) if done.tx == self.attempt.tx => break Outcome::Committed(done),
-                        Some(done) => break Outcome::Replayed(done),
-                        // It was swept in between.
-                        None => {}
-                    }
-                }
-                Err(NotWritten { index: Some(2), error: Error::BadVersion(_) }) => break Outcome::Moved,
-                // Sent again, the first refusal tells whether this attempt was fenced or another run was faster.
-                Err(refused) if refused.error.outcome_unknown() => {
-                    if let Some(done) = self.ours(&refused.error).await? {
-                        break Outcome::Committed(done);
-                    }
-                }
-                Err(refused) => return Err(refused.error),
-            }
-        };
-        match outcome {
-            Outcome::Moved => self.losses += 1,
-            Outcome::Committed(_) | Outcome::Replayed(_) => self.leave_queue(),
+        let table = &self.attempt.table;
+        Ok(Part {
+            paths: [self.znode(), layout::job(table, &self.attempt.job_id)?, layout::head(table)],
+            data: [self.record.turned(State::Committed).encode(), done.encode(), draft.head.encode()],
+            head_version: *version,
+            app: self.turn.as_ref().map(|turn| (turn.path.clone(), turn.record.encode(), turn.version)),
+            floor: self.floor.map(|version| (layout::floor(table), version)),
+            done,
+        })
+    }
+
+    fn turned_away(&self) -> Error {
+        let why = "another driver took it over";
+        match &self.turn {
+            Some(turn) => fenced(&turn.batch, self.place(), why),
+            None => self.fenced(),
         }
-        if let (Outcome::Committed(_), Some(Draft { manifest, sealed, .. })) = (&outcome, &self.draft) {
-            self.chain.insert(&sealed.name, manifest.clone());
-        }
-        Ok(outcome)
     }
 
     /// Gives up, for good; or finds that it was committed after all.

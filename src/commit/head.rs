@@ -22,6 +22,9 @@ pub struct Head {
     /// The transaction that made this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tx: Option<String>,
+    /// True once the table is being made a plain directory again: nothing is committed any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
     /// This version's id in the mirror. Ids are not versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<u64>,
@@ -65,6 +68,7 @@ mod tests {
             sha256: Some("0123".into()),
             totals: Totals { files: 3, bytes: 99 },
             tx: Some("t".into()),
+            closed: false,
             mirror: Some(29),
         };
         assert_eq!(Head::decode("u", &head.encode()), Ok(head));

@@ -24,6 +24,14 @@ impl Identity {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Where plain readers find it.
+    ///
+    /// # Errors
+    /// `Config` where that is no place.
+    pub fn root(&self) -> Result<Location> {
+        Location::parse(&self.uri, "")
+    }
+
     /// Reads what was found at `place`.
     ///
     /// # Errors
@@ -96,8 +104,8 @@ pub fn open(at: &Location, directory: &Directory, registry: &Registry) -> Result
             "table {place}: its _spark_metadata was written by somebody else, perhaps a streaming query; choose another path"
         ))),
         (None, None) if directory.foreign => Err(Error::not_a_table(format!(
-            "table {place}: the directory holds files that no commit names; choose an empty one, or write them as a table: \
-             zk.write(spark.read.load(path)).save(new_path)"
+            "table {place}: the directory holds files that no commit names; make them a table with zk.table(spark, path).adopt(), \
+             or choose an empty directory"
         ))),
         (None, None) => Ok(Opening::Create),
         (identity, Some(registered)) => {

@@ -19,8 +19,8 @@ pub const SCRATCH: &str = "_zk/tmp";
 /// What plain Spark reads.
 pub const MIRROR: &str = "_spark_metadata";
 
-/// A job id longer than this belongs into the job's parameters.
-const JOB_ID_LIMIT: usize = 512;
+/// An id longer than this belongs into the job's parameters.
+const ID_LIMIT: usize = 512;
 
 /// The znode of a table.
 #[must_use]
@@ -64,6 +64,40 @@ pub fn commit_lock(uuid: &str) -> String {
     format!("/tables/{uuid}/lock")
 }
 
+/// How far a streaming query came: its last batch, and who runs it.
+///
+/// # Errors
+/// `Config` for an empty or oversized id.
+pub fn app(uuid: &str, app_id: &str) -> Result<String> {
+    Ok(format!("{}/{}", apps(uuid), id_name("app_id", app_id)?))
+}
+
+/// The parent of a table's streaming queries.
+#[must_use]
+pub fn apps(uuid: &str) -> String {
+    format!("/tables/{uuid}/apps")
+}
+
+/// The oldest version whose files are kept; it only rises.
+#[must_use]
+pub fn floor(uuid: &str) -> String {
+    format!("/tables/{uuid}/floor")
+}
+
+/// The parent of the pins that hold the floor down.
+#[must_use]
+pub fn pins(uuid: &str) -> String {
+    format!("/tables/{uuid}/pins")
+}
+
+/// A version that somebody reads.
+///
+/// # Errors
+/// `Config` for an empty or oversized name.
+pub fn pin(uuid: &str, name: &str) -> Result<String> {
+    Ok(format!("{}/{}", pins(uuid), id_name("pin", name)?))
+}
+
 /// The parent of a table's job shards.
 #[must_use]
 pub fn jobs(uuid: &str) -> String {
@@ -81,13 +115,15 @@ pub fn job_shard(uuid: &str, job_id: &str) -> String {
 /// # Errors
 /// `Config` for an empty or oversized id.
 pub fn job(uuid: &str, job_id: &str) -> Result<String> {
-    if job_id.is_empty() || job_id.len() > JOB_ID_LIMIT {
-        return Err(Error::config(format!(
-            "job_id of {} bytes: give a name between 1 and {JOB_ID_LIMIT} bytes",
-            job_id.len()
-        )));
+    Ok(format!("{}/{}", job_shard(uuid, job_id), id_name("job_id", job_id)?))
+}
+
+/// The node's name for a name that a user gives.
+fn id_name(what: &str, id: &str) -> Result<String> {
+    if id.is_empty() || id.len() > ID_LIMIT {
+        return Err(Error::config(format!("{what} of {} bytes: give a name between 1 and {ID_LIMIT} bytes", id.len())));
     }
-    Ok(format!("{}/{}", job_shard(uuid, job_id), encoded(job_id)))
+    Ok(encoded(id))
 }
 
 /// The node that says which table lives at a canonical URI.

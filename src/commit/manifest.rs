@@ -32,6 +32,12 @@ pub enum Operation {
     Append,
     /// Replaces them all.
     Overwrite,
+    /// Replaces those of the partitions that it adds files to.
+    OverwritePartitions,
+    /// Makes what was live at an earlier version live again.
+    Restore,
+    /// Takes files that were there before the table was one.
+    Adopt,
 }
 
 impl Operation {
@@ -39,8 +45,8 @@ impl Operation {
     #[must_use]
     pub fn removes(self) -> bool {
         match self {
-            Self::Append => false,
-            Self::Overwrite => true,
+            Self::Append | Self::Adopt => false,
+            Self::Overwrite | Self::OverwritePartitions | Self::Restore => true,
         }
     }
 }
@@ -53,8 +59,20 @@ pub struct Shape {
     /// Partition columns, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<String>,
-    /// The schema of the rows written, as Spark's JSON.
+    /// The schema of the rows, as Spark's JSON: what a job writes, or what a table has.
     pub schema: Value,
+    /// Options of Spark's writer that a reader needs as well, such as a separator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reading: BTreeMap<String, String>,
+}
+
+/// A batch of a streaming query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The query's name.
+    pub app_id: String,
+    /// Spark's number of the batch.
+    pub batch: i64,
 }
 
 /// Who wrote, for the reader of a history.
@@ -100,7 +118,7 @@ pub struct Manifest {
     /// What the caller asked for beyond that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// The form of the files added.
+    /// The form of the table's files after it.
     pub shape: Shape,
     /// Files that were not live before, by path.
     pub added: Vec<DataFile>,
@@ -118,6 +136,9 @@ pub struct Manifest {
     pub job_id: String,
     /// The transaction.
     pub tx: String,
+    /// The batch that it was, of a streaming query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// The guard's fencing token, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<i64>,
@@ -213,7 +234,12 @@ pub(crate) mod tests {
             mirror: 19,
             operation: Operation::Append,
             parameters: BTreeMap::new(),
-            shape: Shape { format: "parquet".into(), partition_by: vec![], schema: serde_json::json!({"fields": []}) },
+            shape: Shape {
+                format: "parquet".into(),
+                partition_by: vec![],
+                schema: serde_json::json!({"fields": []}),
+                reading: BTreeMap::new(),
+            },
             totals: Totals::of(&added),
             added,
             removed: vec![],
@@ -221,6 +247,7 @@ pub(crate) mod tests {
             writer: Writer::default(),
             job_id: "job".into(),
             tx: "tx".into(),
+            batch: None,
             token: None,
             started: 1,
             made: 2,

@@ -67,6 +67,17 @@ pub fn publication(root: &Location, manifest: &Manifest) -> Publication {
     Publication::File(format!("{}/{}", layout::MIRROR, file_name(manifest.mirror)), content)
 }
 
+/// The files of a mirror that somebody deleted, as of the version with mirror id `newest`, which has the files `live`:
+/// the two compacts that give away the interval, and the ids after them, which add nothing.
+#[must_use]
+pub fn anew(root: &Location, newest: u64, live: &[DataFile]) -> Vec<(String, Vec<u8>)> {
+    let compact = (newest + 1) / INTERVAL * INTERVAL - 1;
+    let whole = content(root, live.iter());
+    let mut files = vec![(file_name(compact - INTERVAL), whole.clone()), (file_name(compact), whole)];
+    files.extend((compact + 1..=newest).map(|id| (file_name(id), content(root, [].iter()))));
+    files
+}
+
 fn file_name(id: u64) -> String {
     if is_compact(id) { format!("{id}.compact") } else { id.to_string() }
 }
@@ -105,6 +116,15 @@ mod tests {
         assert_eq!(next_id(Some(28), true), 29);
         assert_eq!(next_id(Some(28), false), 29);
         assert!(is_compact(9) && is_compact(29) && !is_compact(20) && !is_compact(0));
+    }
+
+    #[test]
+    fn a_deleted_mirror_is_made_anew() {
+        let root = Location::parse("/t", "file:///").expect("valid");
+        let names = |newest| anew(&root, newest, &[]).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(39), ["29.compact", "39.compact"]);
+        assert_eq!(names(41), ["29.compact", "39.compact", "40", "41"]);
+        assert_eq!(names(FIRST), ["9.compact", "19.compact"]);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! /tables/<uuid>/head            the one mutable cell ([`head`])
 //! /tables/<uuid>/tx/<txid>       ACTIVE | ABORTED | COMMITTED; its child `alive` is ephemeral
 //! /tables/<uuid>/jobs/<hh>/<id>  created inside the commit: exactly once
+//! /tables/<uuid>/apps/<id>       the last batch of a streaming query, set inside the commit ([`app`])
+//! /tables/<uuid>/floor, pins     what may not be forgotten ([`floor`])
 //! /paths/<digest>                which table lives at a path ([`identity`])
 //! ```
 //!
@@ -19,20 +21,24 @@
 //! | `files`, `manifest`, `schema` | what a commit adds, and in which form |
 //! | `chain`, `draft` | what is live after a commit; what the next one would be |
 //! | `rules`, `recover`, `identity` | who may commit, what may be deleted, whose directory it is |
+//! | `app`, `floor`, `rebuild` | streaming queries, what may be forgotten, a record that was lost |
 //! | `mirror` | what plain Spark reads |
 //! | `head`, `record` | what znodes hold |
 //! | `table`, `transaction`, `decision`, `keeper` | all that, over a session |
 
+pub mod app;
 pub mod chain;
 pub mod decision;
 pub mod draft;
 pub mod files;
+pub mod floor;
 pub mod head;
 pub mod identity;
 mod keeper;
 pub mod layout;
 pub mod manifest;
 pub mod mirror;
+pub mod rebuild;
 pub mod record;
 pub mod recover;
 pub mod rules;

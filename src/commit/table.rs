@@ -154,15 +154,25 @@ impl Table {
         Ok(())
     }
 
+    /// The transactions that have a znode.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away.
+    pub async fn transaction_ids(&self) -> Result<Vec<String>> {
+        let parent = layout::transactions(&self.identity.uuid);
+        self.session.sync(&parent).await?;
+        self.session.children(&parent).await
+    }
+
     async fn settle(&self, action: &Action) -> Result<()> {
-        match until_answered(&self.session, || self.turn(action)).await {
+        match until_answered(&self.session, || self.carry_out(action)).await {
             // Somebody else was faster, or its writer came back; the next survey tells.
             Err(Error::NoNode(_) | Error::NodeExists(_) | Error::BadVersion(_)) => Ok(()),
             done => done,
         }
     }
 
-    async fn turn(&self, action: &Action) -> Result<()> {
+    async fn carry_out(&self, action: &Action) -> Result<()> {
         let uuid = &self.identity.uuid;
         match action {
             Action::Suspect(tx) => {
@@ -255,6 +265,9 @@ async fn register(session: &Session, at: &Location, spelling: &Location) -> Resu
 
 /// Makes a node, with its parents, that may be there already.
 pub(super) async fn ensure(session: &Session, path: &str) -> Result<()> {
+    if session.exists(path).await?.is_some() {
+        return Ok(());
+    }
     match until_answered(session, || session.create(path, b"", NODE, true, &[])).await {
         Ok(_) | Err(Error::NodeExists(_)) => Ok(()),
         Err(error) => Err(error),
@@ -262,7 +275,7 @@ pub(super) async fn ensure(session: &Session, path: &str) -> Result<()> {
 }
 
 /// Repeats a request whose reply was lost. Only for those whose second run finds the first one's traces and says so.
-async fn until_answered<T, F>(session: &Session, request: impl Fn() -> F) -> Result<T>
+pub(super) async fn until_answered<T, F>(session: &Session, request: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
@@ -276,7 +289,7 @@ where
 }
 
 /// `None` where the node is not there.
-fn found<T>(reply: Result<T>) -> Result<Option<T>> {
+pub(super) fn found<T>(reply: Result<T>) -> Result<Option<T>> {
     match reply {
         Ok(value) => Ok(Some(value)),
         Err(Error::NoNode(_)) => Ok(None),

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::commit::app::Turn;
 use crate::commit::chain::Chain;
 use crate::commit::draft::{Attempt, Draft};
 use crate::commit::files::DataFile;
@@ -48,6 +49,15 @@ pub struct Order {
     pub operation: Operation,
     /// Replace whatever is there.
     pub blind: bool,
+    /// Only as the table's first version.
+    #[serde(default)]
+    pub create: bool,
+    /// Columns may be missing on either side.
+    #[serde(default)]
+    pub merge: bool,
+    /// The version to restore, which must be kept until then.
+    #[serde(default)]
+    pub source: Option<u64>,
     /// The form of the files.
     pub shape: Shape,
     /// Anything else worth remembering.
@@ -72,6 +82,12 @@ pub struct Transaction {
     pub(super) attempt: Attempt,
     pub(super) record: TransactionRecord,
     pub(super) guards: Vec<Arc<Grant>>,
+    /// Its turn, where it is a batch of a streaming query.
+    pub(super) turn: Option<Turn>,
+    /// The version whose files it makes live again.
+    source: Option<u64>,
+    /// The version of the floor's node at which `source` was seen to be kept.
+    pub(super) floor: Option<i32>,
     pub(super) chain: Chain,
     /// The head last read, and its znode's version.
     pub(super) target: Option<(Head, i32)>,
@@ -87,7 +103,13 @@ impl Transaction {
     /// # Errors
     /// `Config` where the job id is no name; `ConnectionLost` where the ensemble stays away, which leaves
     /// at most a transaction without files.
-    pub async fn begin(table: &Table, base: &Head, order: Order, guards: Vec<Arc<Grant>>) -> Result<Begun> {
+    pub async fn begin(
+        table: &Table,
+        base: &Head,
+        order: Order,
+        guards: Vec<Arc<Grant>>,
+        turn: Option<Turn>,
+    ) -> Result<Begun> {
         if let Some(done) = table.job(&order.job_id).await? {
             return Ok(Begun::Replayed(done));
         }
@@ -100,9 +122,17 @@ impl Transaction {
             table: uuid,
             tx,
             job_id: order.job_id,
-            intent: Intent { operation: order.operation, blind: order.blind, shape: order.shape, base: base.v },
+            intent: Intent {
+                operation: order.operation,
+                blind: order.blind,
+                create: order.create,
+                merge: order.merge,
+                shape: order.shape,
+                base: base.v,
+            },
             parameters: order.parameters,
             writer: order.writer,
+            batch: turn.as_ref().map(|turn| turn.batch.clone()),
             token: guards.first().map(|guard| guard.token()),
             started,
             added: Vec::new(),
@@ -112,6 +142,9 @@ impl Transaction {
             attempt,
             record,
             guards,
+            turn,
+            source: order.source,
+            floor: None,
             chain: Chain::default(),
             target: None,
             draft: None,
@@ -171,7 +204,24 @@ impl Transaction {
             // Safety does not hang on it: without the lock the commit races as before.
             self.queue = lock.acquire(Holder(0), Some(QUEUE)).await.ok();
         }
-        self.target = Some(self.table.head().await?);
+        if let Some(source) = self.source {
+            let (floor, at) = self.table.floor().await?;
+            if source < floor {
+                return Err(Error::config(format!(
+                    "restore {} to version {source}: it was vacuumed, the oldest that is kept is {floor}",
+                    self.place()
+                )));
+            }
+            self.floor = Some(at);
+        }
+        let (head, at) = self.table.head().await?;
+        if head.closed {
+            return Err(Error::not_a_table(format!(
+                "write to {}: the table was made a plain directory by export_plain() meanwhile; adopt() makes it a table again",
+                self.place()
+            )));
+        }
+        self.target = Some((head, at));
         Ok(())
     }
 
@@ -197,13 +247,24 @@ impl Transaction {
     pub fn admit(&self) -> Result<()> {
         let Some((head, _)) = &self.target else { return Ok(()) };
         let Some(name) = &head.manifest else { return Ok(()) };
-        let Intent { operation, base, ref shape, .. } = self.attempt.intent;
-        let rivals = if head.v > base { self.chain.since(name, base)? } else { Vec::new() };
-        rules::rebase(&self.attempt.intent, &rivals)?;
-        match (operation, self.chain.get(name)) {
-            (Operation::Append, Some(present)) => rules::fits(shape, &present.shape).map_err(|why| {
-                Error::config(format!("append to {}: {why}; write the table's columns, or overwrite it", self.place()))
-            }),
+        let intent = &self.attempt.intent;
+        let rivals = if head.v > intent.base { self.chain.since(name, intent.base)? } else { Vec::new() };
+        rules::rebase(intent, &rules::partitions(&self.attempt.added), &rivals)?;
+        match (intent.operation, self.chain.get(name)) {
+            _ if intent.create => Err(Error::config(format!(
+                "write to {}: it is a table with {} versions, and this write was to be the first; \
+                 use mode(\"append\") or mode(\"overwrite\")",
+                self.place(),
+                head.v
+            ))),
+            (Operation::Append | Operation::OverwritePartitions, Some(present)) => rules::fits(intent, &present.shape)
+                .map_err(|why| {
+                    let merge = if intent.merge { "" } else { ", merge_schema() where columns may be missing" };
+                    Error::config(format!(
+                        "write to {}: {why}; write the table's columns{merge}, or overwrite it",
+                        self.place()
+                    ))
+                }),
             _ => Ok(()),
         }
     }

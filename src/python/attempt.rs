@@ -10,8 +10,9 @@ use super::commit::Committed;
 use super::errors::raise;
 use super::history::{Chain, File};
 use super::runtime::block_on;
-use crate::commit::decision::Outcome;
+use crate::commit::decision::{self, Outcome};
 use crate::commit::files::DataFile;
+use crate::commit::record;
 use crate::commit::transaction::Transaction;
 
 /// One attempt to write.
@@ -100,11 +101,8 @@ impl Attempt {
     ///     CommitUnknown: The reply was lost and the ensemble stayed away. Delete nothing, run the job again.
     fn commit(&self, py: Python<'_>) -> PyResult<(&'static str, Option<Committed>)> {
         let mut transaction = self.locked(py)?;
-        Ok(match block_on(py, transaction.commit())? {
-            Outcome::Committed(done) => ("committed", Some(done.into())),
-            Outcome::Replayed(done) => ("replayed", Some(done.into())),
-            Outcome::Moved => ("moved", None),
-        })
+        let (outcome, done) = said(block_on(py, decision::commit(&mut [&mut transaction]))?);
+        Ok((outcome, done.into_iter().next()))
     }
 
     /// Give up for good.
@@ -128,5 +126,32 @@ impl Attempt {
     /// What it has read of the table's history, its own commit included.
     fn chain(&self, py: Python<'_>) -> PyResult<Chain> {
         Ok(Chain::from(self.locked(py)?.chain().clone()))
+    }
+}
+
+/// Commit the proposals of several attempts, one for each table, all or none.
+///
+/// Returns:
+///     As `Attempt.commit`, with one commit for each attempt.
+///
+/// Raises:
+///     Fenced: Somebody took one of them over; the guard's own where that is lost.
+///     CommitUnknown: The reply was lost and the ensemble stayed away. Delete nothing, run the job again.
+#[pyfunction]
+pub(super) fn commit_together(
+    py: Python<'_>,
+    attempts: Vec<Bound<'_, Attempt>>,
+) -> PyResult<(&'static str, Vec<Committed>)> {
+    let mut locked = attempts.iter().map(|attempt| attempt.get().locked(py)).collect::<PyResult<Vec<_>>>()?;
+    let mut parts: Vec<&mut Transaction> = locked.iter_mut().map(|part| &mut **part).collect();
+    Ok(said(block_on(py, decision::commit(&mut parts))?))
+}
+
+fn said(outcome: Outcome) -> (&'static str, Vec<Committed>) {
+    let commits = |done: Vec<record::Committed>| done.into_iter().map(Committed::from).collect();
+    match outcome {
+        Outcome::Committed(done) => ("committed", commits(done)),
+        Outcome::Replayed(done) => ("replayed", commits(done)),
+        Outcome::Moved => ("moved", Vec::new()),
     }
 }

@@ -7,6 +7,7 @@ use super::attempt::Attempt;
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::guard::{Guard, grants};
+use super::ledger::Turn;
 use super::runtime::block_on;
 use super::seconds::Seconds;
 use crate::commit::identity::Directory;
@@ -83,7 +84,7 @@ impl From<record::Committed> for Committed {
 
 /// A table's record in ZooKeeper.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
-pub(super) struct Ledger(Opened);
+pub(super) struct Ledger(pub(super) Opened);
 
 #[pymethods]
 impl Ledger {
@@ -130,7 +131,7 @@ impl Ledger {
     /// Where plain readers find it: the spelling of its first writer.
     #[getter]
     fn location(&self, py: Python<'_>) -> PyResult<Location> {
-        uri::Location::parse(&self.0.table.identity().uri, "").map(Location).map_err(|error| raise(py, &error))
+        self.0.table.identity().root().map(Location).map_err(|error| raise(py, &error))
     }
 
     /// What `_zk/table.json` holds, or has to hold.
@@ -155,6 +156,12 @@ impl Ledger {
     #[getter]
     fn manifest(&self) -> Option<&str> {
         self.0.head.manifest.as_deref()
+    }
+
+    /// Whether it is being made a plain directory: nothing is committed any more.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.head.closed
     }
 
     /// The manifest of the table's version now, not of when it was opened.
@@ -197,19 +204,22 @@ impl Ledger {
     /// Begin an attempt on the version that was opened, or find that the job is done.
     ///
     /// Args:
-    ///     order: JSON: job_id, operation, blind, shape, parameters, writer.
+    ///     order: JSON: job_id, operation, blind, create, merge, source, shape, parameters, writer.
     ///     guard: Something held, such as a lock, that must stand for the commit to land.
-    #[pyo3(signature = (order, *, guard=None))]
+    ///     turn: The batch of a streaming query that it writes.
+    #[pyo3(signature = (order, *, guard=None, turn=None))]
     fn begin(
         &self,
         py: Python<'_>,
         order: &str,
         guard: Option<Guard<'_>>,
+        turn: Option<Bound<'_, Turn>>,
     ) -> PyResult<(Option<Attempt>, Option<Committed>)> {
         let order = serde_json::from_str::<Order>(order);
         let order = order.map_err(|error| raise(py, &Error::config(format!("write: {error}"))))?;
         let guards = grants(guard.as_ref());
-        Ok(match block_on(py, Transaction::begin(&self.0.table, &self.0.head, order, guards))? {
+        let turn = turn.map(|turn| turn.get().0.clone());
+        Ok(match block_on(py, Transaction::begin(&self.0.table, &self.0.head, order, guards, turn))? {
             Begun::Fresh(transaction) => (Some(Attempt::new(*transaction)), None),
             Begun::Replayed(done) => (None, Some(done.into())),
         })

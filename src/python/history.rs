@@ -1,5 +1,6 @@
 //! What manifests say, for `sparkeeper.spark`: which to read, what is live, what to publish.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
@@ -7,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::commit::Location;
 use super::errors::raise;
-use crate::commit::files::DataFile;
+use crate::commit::files::{self, DataFile};
 use crate::commit::mirror::{self, Publication};
 use crate::commit::{chain, layout};
 use crate::error::{Error, Result};
@@ -31,7 +32,7 @@ impl From<chain::Chain> for Chain {
 }
 
 impl Chain {
-    fn read<T>(&self, py: Python<'_>, call: impl FnOnce(&mut chain::Chain) -> Result<T>) -> PyResult<T> {
+    pub(super) fn read<T>(&self, py: Python<'_>, call: impl FnOnce(&mut chain::Chain) -> Result<T>) -> PyResult<T> {
         call(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| raise(py, &error))
     }
 }
@@ -82,6 +83,20 @@ impl Chain {
         })
     }
 
+    /// The files of a mirror that was deleted, as of manifest `head`: `live(head)` must be able to answer.
+    fn mirror_anew<'py>(
+        &self,
+        py: Python<'py>,
+        location: &Bound<'py, Location>,
+        head: &str,
+    ) -> PyResult<Vec<Content<'py>>> {
+        let files = self.read(py, |chain| {
+            let newest = chain.get(head).map_or(0, |manifest| manifest.mirror);
+            Ok(mirror::anew(&location.get().0, newest, &chain.live(head)?))
+        })?;
+        Ok(files.into_iter().map(|(name, data)| (name, PyBytes::new(py, &data))).collect())
+    }
+
     /// What to write so that plain readers see everything up to manifest `head`, in this order.
     ///
     /// Returns:
@@ -116,4 +131,10 @@ impl Chain {
 #[pyfunction]
 pub(super) fn final_name(tx: &str, staged: &str) -> Option<String> {
     layout::final_name(tx, staged)
+}
+
+/// The values that the `column=value` directories of a path spell, unescaped; None is NULL.
+#[pyfunction]
+pub(super) fn partition_values(path: &str) -> BTreeMap<String, Option<String>> {
+    files::partition_values(path)
 }

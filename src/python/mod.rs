@@ -36,6 +36,7 @@ mod held;
 mod history;
 mod inbox;
 mod instance;
+mod ledger;
 mod link;
 mod lock;
 mod log;
@@ -77,7 +78,7 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::assign_problem::AssignmentProblem;
     #[pymodule_export]
-    use super::attempt::Attempt;
+    use super::attempt::{Attempt, commit_together};
     #[pymodule_export]
     use super::barrier::Barrier;
     #[pymodule_export]
@@ -109,11 +110,13 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::held::Held;
     #[pymodule_export]
-    use super::history::{Chain, final_name};
+    use super::history::{Chain, final_name, partition_values};
     #[pymodule_export]
     use super::inbox::Inbox;
     #[pymodule_export]
     use super::instance::Instance;
+    #[pymodule_export]
+    use super::ledger::{Turn, proven_manifest, rebuild_record};
     #[pymodule_export]
     use super::lock::Lock;
     #[pymodule_export]

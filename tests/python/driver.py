@@ -74,6 +74,51 @@ def write(
     return {"version": commit.version, "files": commit.files, "replayed": commit.replayed, "steps": steps}
 
 
+def transaction(
+    spark: SparkSession,
+    zk: sparkeeper.Coordinator,
+    *,
+    tables: list[str],
+    rows: tuple[int, int],
+    job_id: str,
+    at: tuple[str, int, str],
+) -> dict[str, Any]:
+    """Append to all tables in one commit; `at` is a step, which of them, and the signal to send ourselves then."""
+    steps: list[str] = []
+
+    def on_step(step: Step) -> None:
+        steps.append(step.name)
+        if step.name == at[0] and steps.count(step.name) == at[1]:
+            os.kill(os.getpid(), signal.Signals[at[2]])
+
+    with zk.transaction(job_id=job_id) as tx:
+        for table in tables:
+            tx.write(spark.range(*rows, numPartitions=2)).on_step(on_step).save(table)
+    return {"versions": [commit.version for commit in tx.commits.values()]}
+
+
+def stream(
+    spark: SparkSession,
+    zk: sparkeeper.Coordinator,
+    *,
+    source: str,
+    path: str,
+    checkpoint: str,
+    at: tuple[str, str] | None = None,
+) -> dict[str, Any]:
+    """Stream the JSON files of `source` into a table, one a batch, until none is left; `at` as for `write`."""
+
+    def on_step(step: Step) -> None:
+        if at is not None and step.name == at[0]:
+            os.kill(os.getpid(), signal.Signals[at[1]])
+
+    files = spark.readStream.schema("id long").option("maxFilesPerTrigger", 1).json(source)
+    each = zk.foreach_batch(path, "q", lambda write: write.on_step(on_step))
+    query = files.writeStream.foreachBatch(each).option("checkpointLocation", checkpoint).trigger(availableNow=True)
+    query.start().awaitTermination()
+    return {"rows": spark.read.parquet(path).count()}
+
+
 def write_through_workers(
     spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str, rows: int, marks: str, gate: str | None = None
 ) -> dict[str, Any]:
@@ -146,6 +191,8 @@ def say(answer: dict[str, Any]) -> None:
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "plan": plan,
+    "stream": stream,
+    "transaction": transaction,
     "write": write,
     "write_through_workers": write_through_workers,
     "append_jobs": append_jobs,

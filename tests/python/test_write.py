@@ -37,7 +37,7 @@ def test_many_versions_are_read_right_and_travelled(spark, zk, tmp_path):
     handle = zk.table(spark, str(table))
     for version, wanted in enumerate(expected, 1):
         assert sorted(row.id for row in handle.read(version).collect()) == wanted, f"version {version}"
-    assert [entry.version for entry in handle.history()] == list(range(1, 24))
+    assert [entry.version for entry in handle.history().collect()] == list(range(1, 24))
     with pytest.raises(ConfigError, match="no version 24"):
         handle.read(24)
 
@@ -46,10 +46,10 @@ def test_history_says_who_and_what(spark, zk, tmp_path):
     table = str(tmp_path / "t")
     zk.write(spark.range(4)).job_id("load").save(table)
     zk.write(spark.range(4)).mode("overwrite").job_id("again").save(table)
-    load, again = zk.table(spark, table).history()
+    load, again = zk.table(spark, table).history().collect()
     assert (load.operation, load.job_id, load.removed) == ("append", "load", 0)
     assert (again.operation, again.job_id, again.removed) == ("overwrite", "again", load.added)
-    assert again.writer["pid"] == os.getpid()
+    assert again.writer["pid"] == str(os.getpid())
     assert again.writer["app"] == spark.conf.get("spark.app.id")
     assert load.committed_at <= again.committed_at
 
@@ -81,7 +81,7 @@ def test_a_guard_that_stands_lets_pass_and_one_that_fell_does_not(spark, zk, tmp
     table = tmp_path / "t"
     held = zk.lock("nightly").acquire(10)
     zk.write(spark.range(3)).guard(held).save(str(table))
-    assert zk.table(spark, str(table)).history()[0].token == held.token
+    assert zk.table(spark, str(table)).history().collect()[0].token == held.token
     held.release()
     with pytest.raises(LockLost):
         zk.write(spark.range(3, 6)).guard(held).save(str(table))

@@ -94,7 +94,7 @@ def test_appends_beside_overwrites_have_a_serial_order(spark, zk, tmp_path, driv
         for _ in range(jobs + 1):
             assert "error" not in driver.answer()
     handle = zk.table(spark, str(table))
-    history = handle.history()
+    history = handle.history().collect()
     assert len(history) == 1 + 2 * jobs + overwrites
     expected: set[int] = set()
     seen = 0

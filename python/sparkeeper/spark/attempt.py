@@ -1,7 +1,7 @@
 """One attempt to write, from the first look at the table to the last file taken away.
 
 The steps and their order are the protocol: the commit is one request to ZooKeeper, nothing before it is visible,
-and nothing after it can undo it.
+and nothing after it can undo it. Several tables may share that request; each has an attempt of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparkeeper._sparkeeper import commit_together
 from sparkeeper.exceptions import CommitConflict, CommitUnknown, Fenced, SparkeeperError
 from sparkeeper.spark import names
 from sparkeeper.spark.files import read_manifest
@@ -18,32 +19,32 @@ from sparkeeper.spark.opening import open_table
 from sparkeeper.spark.publish import publish
 from sparkeeper.spark.records import Commit
 from sparkeeper.spark.recovery import GRACE, recover, roll_back
-from sparkeeper.spark.staging import Output, note_names, relocate, stage
 from sparkeeper.spark.steps import Step
-from sparkeeper.spark.writer import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from sparkeeper._sparkeeper import Attempt, Claim, Committed, Coordinator, Held, Ledger, Permits, QueueItem, Term
+    from sparkeeper._sparkeeper import Attempt, Committed, Coordinator, Ledger
+    from sparkeeper.spark.content import Content
     from sparkeeper.spark.files import Files
+    from sparkeeper.spark.guards import Guard
     from sparkeeper.spark.place import Place
+    from sparkeeper.spark.stream import Batch
 
 _log = logging.getLogger("sparkeeper")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What `save` was asked to do."""
+    """What is to be committed to one table."""
 
     zk: Coordinator
-    output: Output
     place: Place
-    operation: str
+    content: Content
     job_id: str
-    blind: bool
-    guard: Claim | Held | Permits | QueueItem | Term | None
+    guard: Guard | None
     on_step: Callable[[Step], None]
+    batch: Batch | None = None
 
     @property
     def files(self) -> Files:
@@ -51,70 +52,136 @@ class Request:
         return self.place.files
 
 
+@dataclass(frozen=True)
+class Part:
+    """An attempt that is on."""
+
+    request: Request
+    ledger: Ledger
+    attempt: Attempt
+
+
 def write(request: Request) -> Commit:
     """Do it, once."""
-    ledger = open_table(request.zk, request.place, create=True, on_step=request.on_step)
+    begun = begin(request)
+    return begun if isinstance(begun, Commit) else commit(begun)
+
+
+def commit(part: Part) -> Commit:
+    """Put its files in place, commit them, and settle it; roll it back where that fails."""
+
+    def work() -> tuple[bool, list[Committed]]:
+        prepare(part)
+        return race([part])
+
+    return carry_out([part], work)[0]
+
+
+def begin(request: Request) -> Part | Commit:
+    """Open the table, settle what others left, and begin; or return the commit that the job made before."""
+    ledger = open_table(
+        request.zk, request.place, create=True, adopting=request.content.adopts, on_step=request.on_step
+    )
     recover(request.files, ledger, job_id=request.job_id, grace=GRACE)
     request.on_step(Step.RECOVERED)
-    attempt, done = ledger.begin(_order(request), guard=request.guard)
+    turn = None
+    if request.batch is not None:
+        turn = request.batch.turn(ledger)
+        if turn is None:
+            return Commit(version=ledger.version, files=0, bytes=0, replayed=True)
+    order = {"job_id": request.job_id, **request.content.order(ledger)}
+    attempt, done = ledger.begin(json.dumps(order), guard=request.guard, turn=turn)
     if attempt is None:
+        if done is None:
+            raise RuntimeError("begin returned neither an attempt nor a commit")
         return _commit(done, replayed=True)
     request.on_step(Step.BEGUN)
-    try:
-        _provide(request.files, attempt)
-        attempt.admit()
-        empty = request.operation == "overwrite" or ledger.version == 0
-        moves = stage(request.output, request.files, attempt.id, visible=empty)
-        request.on_step(Step.STAGED)
-        attempt.check()
-        note_names(request.files, attempt.id, moves)
-        request.on_step(Step.NAMED)
-        attempt.add(relocate(request.files, moves))
-        request.on_step(Step.RELOCATED)
-        won, done = _race(request, attempt)
-    except CommitUnknown:
-        # Its files may be live: they stay, and whoever writes next settles it.
-        raise
-    except BaseException as error:
-        won, done = _give_up(request, ledger, attempt, error)
-        if done is None or not isinstance(error, Exception):
-            raise
-    _settle(request, ledger, attempt, done, won=won)
-    return _commit(done, replayed=not won)
+    return Part(request, ledger, attempt)
 
 
-def _race(request: Request, attempt: Attempt) -> tuple[bool, Committed]:
-    """Propose until the commit is made, by this attempt or by another run of its job."""
+def prepare(part: Part) -> None:
+    """Put its files where they will be live; nobody sees them yet."""
+    _provide(part)
+    part.attempt.admit()
+    part.attempt.add(part.request.content.place(part))
+
+
+def race(parts: Sequence[Part]) -> tuple[bool, list[Committed]]:
+    """Propose until the commit is made, by these attempts (True) or by another run of their job."""
     while True:
-        _provide(request.files, attempt)
-        name, data = attempt.propose()
-        candidate = f"{names.candidates(attempt.id)}/{name}"
-        request.files.note(candidate, b"")
-        request.files.publish(names.manifest(name), data)
-        request.on_step(Step.PROPOSED)
-        outcome, done = attempt.commit()
-        if outcome == "committed" and done is not None:
+        candidates = []
+        for part in parts:
+            _provide(part)
+            name, data = part.attempt.propose()
+            candidate = f"{names.candidates(part.attempt.id)}/{name}"
+            part.request.files.note(candidate, b"")
+            part.request.files.publish(names.manifest(name), data)
+            part.request.on_step(Step.PROPOSED)
+            candidates.append((part.request.files, [names.manifest(name), candidate]))
+        outcome, done = commit_together([part.attempt for part in parts])
+        if outcome == "committed":
             return True, done
-        request.files.delete([names.manifest(name), candidate])
-        if outcome == "replayed" and done is not None:
+        for files, paths in candidates:
+            files.delete(paths)
+        if outcome == "replayed":
             return False, done
 
 
-def _provide(files: Files, attempt: Attempt) -> None:
+def carry_out(parts: Sequence[Part], work: Callable[[], tuple[bool, list[Committed]]]) -> list[Commit]:
+    """Do the `work` that commits all parts, and settle them; roll them back where it fails."""
+    try:
+        won, done = work()
+    except CommitUnknown:
+        # Their files may be live: they stay, and whoever writes next settles it.
+        raise
+    except BaseException as error:
+        won, found = give_up(parts, error)
+        if found is None or not isinstance(error, Exception):
+            raise
+        done = found
+    for part, made in zip(parts, done, strict=True):
+        _settle(part, made, won=won)
+    return [_commit(made, replayed=not won) for made in done]
+
+
+def give_up(parts: Sequence[Part], error: BaseException) -> tuple[bool, list[Committed] | None]:
+    """Roll back, unless the commit was made after all: by these attempts (True), or by another run of their job.
+
+    Raises:
+        Fenced: That is why it failed: a deposed writer's files vanish under it, and its base moves.
+    """
+    try:
+        fenced = _deposed(parts) if isinstance(error, Exception) and not isinstance(error, Fenced) else None
+        done = [_tidy(part, None) for part in parts]
+        if all(done):
+            return True, [made for made in done if made is not None]
+        asked = parts if isinstance(error, CommitConflict) else []
+        others = [part.ledger.job(part.request.job_id) for part in asked]
+    except (OSError, SparkeeperError) as trouble:
+        jobs = parts[0].request.job_id
+        _log.warning("job '%s': rolling back failed: %s; the next write or recover() does it", jobs, trouble)
+        return False, None
+    if fenced is not None:
+        raise fenced from error
+    return False, [other for other in others if other is not None] if others and all(others) else None
+
+
+def _provide(part: Part) -> None:
     """Read the head, and what the rules need of the manifests behind it."""
-    attempt.aim()
-    while (name := attempt.missing()) is not None:
-        attempt.provide(name, read_manifest(files, name))
+    part.attempt.aim()
+    while (name := part.attempt.missing()) is not None:
+        part.attempt.provide(name, read_manifest(part.request.files, name))
 
 
-def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed, *, won: bool) -> None:
+def _settle(part: Part, done: Committed, *, won: bool) -> None:
     """Publish and clean up; the commit stands, so a failure from here on is a warning."""
+    request = part.request
     try:
         if won:
             request.on_step(Step.COMMITTED)
-        publish(request.files, ledger, attempt.chain(), done.manifest)
+        publish(request.files, part.ledger, part.attempt.chain(), done.manifest)
         request.on_step(Step.PUBLISHED)
-        _tidy(request, attempt, done if won else None)
+        _tidy(part, done if won else None)
         request.on_step(Step.CLEANED)
     except Exception as error:  # noqa: BLE001 - a callback's too
         _log.warning(
@@ -126,69 +193,29 @@ def _settle(request: Request, ledger: Ledger, attempt: Attempt, done: Committed,
         )
 
 
-def _give_up(request: Request, ledger: Ledger, attempt: Attempt, error: BaseException) -> tuple[bool, Committed | None]:
-    """Roll back, unless the commit was made after all: by this attempt (True), or by another run of its job (False).
-
-    Raises:
-        Fenced: That is why it failed: a deposed writer's files vanish under it, and its base moves.
-    """
-    try:
-        fenced = _deposed(attempt) if isinstance(error, Exception) and not isinstance(error, Fenced) else None
-        done = _tidy(request, attempt, None)
-        if done is not None:
-            return True, done
-        other = ledger.job(request.job_id) if isinstance(error, CommitConflict) else None
-    except (OSError, SparkeeperError) as trouble:
-        _log.warning("job '%s': rolling back failed: %s; the next write or recover() does it", request.job_id, trouble)
-        return False, None
-    if fenced is not None:
-        raise fenced from error
-    return False, other
-
-
-def _tidy(request: Request, attempt: Attempt, done: Committed | None) -> Committed | None:
+def _tidy(part: Part, done: Committed | None) -> Committed | None:
     """Take away what the attempt leaves, and return its commit.
 
     Where that is not known it is first made sure that there is none, and never will be.
     """
+    attempt, files = part.attempt, part.request.files
     done = done or attempt.abort()
     if done is None:
-        roll_back(request.files, attempt.id)
+        roll_back(files, attempt.id)
     else:
-        request.files.delete_tree(names.staging(attempt.id))
+        files.delete_tree(names.staging(attempt.id))
     attempt.forget()
     return done
 
 
-def _deposed(attempt: Attempt) -> Fenced | None:
+def _deposed(parts: Sequence[Part]) -> Fenced | None:
     try:
-        attempt.check()
+        for part in parts:
+            part.attempt.check()
     except Fenced as fenced:
         return fenced
     return None
 
 
-def _commit(done: Committed | None, *, replayed: bool) -> Commit:
-    if done is None:
-        raise RuntimeError("begin returned neither an attempt nor a commit")
+def _commit(done: Committed, *, replayed: bool) -> Commit:
     return Commit(version=done.version, files=done.files, bytes=done.bytes, replayed=replayed)
-
-
-def _order(request: Request) -> str:
-    """Return the order as the Rust core reads it."""
-    output = request.output
-    shape = {
-        "format": output.format,
-        "partition_by": list(output.partition_by),
-        "schema": output.df.schema.jsonValue(),
-    }
-    return json.dumps(
-        {
-            "job_id": request.job_id,
-            "operation": request.operation,
-            "blind": request.blind,
-            "shape": shape,
-            "parameters": dict(output.options),
-            "writer": describe(output.df.sparkSession),
-        }
-    )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+PRIVATE = "_zk"
+DELTA = "_delta_log"
 IDENTITY = "_zk/table.json"
 MANIFESTS = "_zk/manifests"
 STAGINGS = "_zk/tx"
@@ -34,6 +38,20 @@ def manifest(name: str) -> str:
     return f"{MANIFESTS}/{name}"
 
 
+def version(manifest: str) -> int:
+    """Return the version that a manifest's name promises."""
+    return int(manifest.split("-", maxsplit=1)[0])
+
+
 def hidden(name: str) -> bool:
     """Say whether Spark's readers pass over a name; `_p=1` is a partition."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
+def transaction(path: str) -> str | None:
+    """Return the transaction that gave a data file its name; None for files that were not written here."""
+    found = _OURS.match(path.rsplit("/", maxsplit=1)[-1])
+    return found[1] if found else None
+
+
+_OURS = re.compile(r"([0-9a-f]{32})-")

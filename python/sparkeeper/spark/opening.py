@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from sparkeeper.spark.place import Place
 
 
-def open_table(
+def open_table(  # noqa: PLR0913 - each is a setting
     zk: Coordinator,
     place: Place,
     *,
     create: bool,
+    adopting: bool = False,
+    closed: bool = False,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> Ledger:
     """Return the record of the table at `place`.
@@ -29,6 +31,8 @@ def open_table(
         zk: Whose session to use.
         place: Where the table is.
         create: Make a table where there is none.
+        adopting: Let it hold files that no commit names: they are about to be committed.
+        closed: Open it although it is being made a plain directory.
         on_step: Called after each step.
 
     Raises:
@@ -36,10 +40,16 @@ def open_table(
         NotATable: The directory is another table's, was emptied, or is somebody else's.
     """
     try:
-        ledger = _look(zk, place, create=create)
+        ledger = _look(zk, place, create=create, adopting=adopting)
     except NotATable:
         # The table may have been made between the two looks; a second one sees both sides of it.
-        ledger = _look(zk, place, create=create)
+        ledger = _look(zk, place, create=create, adopting=adopting)
+    if ledger.closed and not closed:
+        raise NotATable(
+            f"table {place.location.canonical}: export_plain() is making it a plain directory; call it again"
+        )
+    if ledger.version == 0 and not adopting:
+        _refuse_foreign(place)
     if ledger.identify:
         on_step(Step.REGISTERED)
         place.files.publish(names.IDENTITY, ledger.identity)
@@ -47,10 +57,32 @@ def open_table(
     return ledger
 
 
-def _look(zk: Coordinator, place: Place, *, create: bool) -> Ledger:
+def committed_version(zk: Coordinator, place: Place) -> int:
+    """Return the newest version of the table at `place`; 0 where nothing was committed there."""
+    files = place.files
+    mirror, identity = files.names(names.MIRROR), files.read(names.IDENTITY)
+    if identity is None and not mirror:
+        return 0
+    ledger = Ledger.open(zk, place.location, identity=identity, mirror=mirror, foreign=False, create=None)
+    return ledger.version
+
+
+def _refuse_foreign(place: Place) -> None:
+    """Refuse a table without a commit that holds somebody else's files: the first commit would hide them."""
+    files = place.files
+    if any(not names.hidden(name) for name in files.names("")):
+        foreign = next((found.path for found in files.walk("") if names.transaction(found.path) is None), None)
+        if foreign is not None:
+            raise NotATable(
+                f"table {place.location.canonical}: the directory holds files that no commit names, such as {foreign}; "
+                "zk.table(spark, path).adopt() makes them its first version"
+            )
+
+
+def _look(zk: Coordinator, place: Place, *, create: bool, adopting: bool) -> Ledger:
     files = place.files
     mirror = files.names(names.MIRROR)
-    foreign = any(not names.hidden(name) for name in files.names(""))
+    foreign = not adopting and any(not names.hidden(name) for name in files.names(""))
     # Read last: a writer of ours puts it there before anything that the other two would find.
     identity = files.read(names.IDENTITY)
     spelling = place.spelling if create else None

@@ -1,4 +1,4 @@
-"""Publishing: `_spark_metadata` gets every committed version that plain readers do not see yet, in order.
+"""Publishing: `_spark_metadata`, and `_delta_log` where there is one, get every committed version they lack, in order.
 
 What is written follows from the manifests alone, so any number of actors may publish the same, at any time.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkeeper.spark import names
+from sparkeeper.spark import delta_log, names
 from sparkeeper.spark.files import read_manifest
+from sparkeeper.spark.history import History
 
 if TYPE_CHECKING:
     from sparkeeper._sparkeeper import Chain, Ledger
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 def publish(files: Files, ledger: Ledger, chain: Chain, head: str) -> int:
     """Publish up to the version of manifest `head`, and return how many versions that were."""
     mirror = files.names(names.MIRROR)
+    if not mirror and ledger.floor() > 1:
+        return _anew(files, ledger, chain, head)
     while (name := chain.missing_unpublished(head, mirror)) is not None:
         chain.provide(name, read_manifest(files, name))
     versions = chain.publications(ledger.location, head, mirror)
@@ -27,4 +30,13 @@ def publish(files: Files, ledger: Ledger, chain: Chain, head: str) -> int:
         else:
             for path, data in contents:
                 files.publish(path, data)
+    delta_log.publish(files, History(files, ledger, head))
     return len(versions)
+
+
+def _anew(files: Files, ledger: Ledger, chain: Chain, head: str) -> int:
+    """Write a mirror that somebody deleted, without the versions that were vacuumed."""
+    while (name := chain.missing_for_live(head)) is not None:
+        chain.provide(name, read_manifest(files, name))
+    files.publish_directory(names.MIRROR, chain.mirror_anew(ledger.location, head))
+    return 1

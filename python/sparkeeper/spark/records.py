@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparkeeper.spark.counting import Counted
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,13 @@ class Commit:
     replayed: bool
     """True when the job had been committed before, by this run or another: nothing was written now."""
     rows: int | None = None
-    """None: rows are not counted."""
+    """Rows written, where `count_rows()` asked for it and this run wrote them."""
+    ignored: bool = False
+    """True where mode "ignore" found a commit, and nothing was done."""
+
+    def with_rows(self, counted: Counted | None) -> Commit:
+        """Return the same with what was counted, if this run wrote it."""
+        return self if counted is None or self.replayed else replace(self, rows=counted.rows())
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Version:
 
     version: int
     operation: str
-    """"append" or "overwrite"."""
+    """"append", "overwrite", "overwrite_partitions", "restore" or "adopt"."""
     job_id: str
     added: int
     """Files that it added."""
@@ -47,11 +55,12 @@ class Version:
     token: int | None
     """The guard's fencing token, where there was one."""
     tx: str
+    parameters: dict[str, str]
+    """Options of the writer, and what else the caller asked for."""
 
     @classmethod
-    def read(cls, text: str) -> Version:
-        """Read a manifest's JSON text."""
-        manifest = json.loads(text)
+    def read(cls, manifest: dict[str, Any]) -> Version:
+        """Read a manifest."""
         return cls(
             version=manifest["version"],
             operation=manifest["operation"],
@@ -64,4 +73,5 @@ class Version:
             writer=manifest["writer"],
             token=manifest.get("token"),
             tx=manifest["tx"],
+            parameters=manifest.get("parameters", {}),
         )

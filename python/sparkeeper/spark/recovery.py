@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Chain
 from sparkeeper.spark import names
-from sparkeeper.spark.files import read_manifest
+from sparkeeper.spark.history import History
 from sparkeeper.spark.publish import publish
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def recover(files: Files, ledger: Ledger, *, job_id: str | None, grace: float | 
     done: dict[str, list[str]] = {"roll_back": [], "finish": [], "sweep": []}
     stagings = files.names(names.STAGINGS)
     for action, tx in ledger.leftovers(stagings, job_id=job_id, grace=grace):
-        history = _History(files, ledger)
-        if action == "finish" or (action == "sweep" and tx in history.transactions()):
+        # From a head that is newer than the survey: an older one would not know every commit that it found to be over.
+        history = History(files, ledger, ledger.newest())
+        if action == "finish" or (action == "sweep" and _left_its_mark(tx, history)):
             delete_lost_races(files, tx, history)
             files.delete_tree(names.staging(tx))
         else:
@@ -69,42 +70,16 @@ def roll_back(files: Files, tx: str) -> None:
     files.delete_tree(names.staging(tx))
 
 
-def delete_lost_races(files: Files, tx: str, history: _History) -> None:
+def delete_lost_races(files: Files, tx: str, history: History) -> None:
     """Delete the manifests of a committed transaction that were not the one committed."""
     candidates = files.names(names.candidates(tx))
     if len(candidates) > 1:
-        retained = history.manifests()
+        retained = set(history.names.values())
         files.delete(names.manifest(name) for name in candidates if name not in retained)
 
 
-class _History:
-    """The table's manifests, read only where somebody asks, and from a head that is newer than the survey.
-
-    An older one would not know the commit of a transaction that the survey found to be over.
-    """
-
-    def __init__(self, files: Files, ledger: Ledger) -> None:
-        self._files = files
-        self._ledger = ledger
-
-    def transactions(self) -> set[str]:
-        """Return the transactions that committed."""
-        return {manifest["tx"] for manifest in self._read(self._ledger.newest())}
-
-    def manifests(self) -> set[str]:
-        """Return the manifests that are some version's."""
-        head = self._ledger.newest()
-        below = {manifest["base"]["manifest"] for manifest in self._read(head) if "base" in manifest}
-        return below if head is None else {*below, head}
-
-    def _read(self, head: str | None) -> list[dict[str, Any]]:
-        if head is None:
-            return []
-        return [json.loads(text) for text in read_since(self._files, Chain(), head, 0)]
-
-
-def read_since(files: Files, chain: Chain, head: str, version: int) -> list[str]:
-    """Return the manifests after `version` up to manifest `head`, oldest first, as JSON text."""
-    while (name := chain.missing_since(head, version)) is not None:
-        chain.provide(name, read_manifest(files, name))
-    return chain.since(head, version)
+def _left_its_mark(tx: str, history: History) -> bool:
+    """Say whether a transaction whose znode is gone committed something that is kept."""
+    return any(manifest["tx"] == tx for manifest in history.kept) or any(
+        names.transaction(path) == tx for path in history.retained()
+    )

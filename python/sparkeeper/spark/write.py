@@ -5,9 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from sparkeeper.exceptions import ConfigError
+from sparkeeper.exceptions import CommitConflict, ConfigError
 from sparkeeper.spark.attempt import Request, write
+from sparkeeper.spark.content import Rows
+from sparkeeper.spark.counting import Counted
+from sparkeeper.spark.opening import committed_version
 from sparkeeper.spark.place import locate
+from sparkeeper.spark.records import Commit
 from sparkeeper.spark.staging import Output
 
 if TYPE_CHECKING:
@@ -17,11 +21,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from typing_extensions import Self
 
-    from sparkeeper._sparkeeper import Claim, Coordinator, Held, Permits, QueueItem, Term
-    from sparkeeper.spark.records import Commit
+    from sparkeeper._sparkeeper import Coordinator
+    from sparkeeper.spark.guards import Guard
     from sparkeeper.spark.steps import Step
+    from sparkeeper.spark.stream import Batch
 
-_MODES = ("append", "overwrite")
+_MODES = ("append", "overwrite", "overwrite_partitions", "error", "errorifexists", "ignore")
+_FORMATS = ("parquet", "orc", "csv", "json", "text")
 
 
 class Write:
@@ -30,7 +36,7 @@ class Write:
     Plain readers of the path see the whole commit or nothing of it, whatever dies when.
     """
 
-    def __init__(self, zk: Coordinator, df: DataFrame) -> None:
+    def __init__(self, zk: Coordinator, df: DataFrame, *, batch: Batch | None = None) -> None:
         """Describe a write of `df`."""
         self._zk = zk
         self._df = df
@@ -39,24 +45,39 @@ class Write:
         self._partition_by: tuple[str, ...] = ()
         self._options: dict[str, str] = {}
         self._job_id: str | None = None
-        self._guard: Claim | Held | Permits | QueueItem | Term | None = None
+        self._guard: Guard | None = None
         self._blind = False
+        self._merge = False
+        self._count = False
+        self._batch = batch
         self._on_step: Callable[[Step], None] = lambda _: None
 
     def format(self, name: str) -> Self:
-        """Set Spark's name of the file format; parquet by default, and the one that is tested."""
-        self._format = name
+        """Set Spark's name of the file format: "parquet" (default), "orc", "csv", "json" or "text".
+
+        Raises:
+            ConfigError: It is another one: what writes no plain files of its own cannot be committed here.
+        """
+        if not isinstance(name, str) or name.lower() not in _FORMATS:
+            raise ConfigError(f"format({name!r}): use one of {', '.join(_FORMATS)}")
+        self._format = name.lower()
         return self
 
     def mode(self, name: str) -> Self:
-        """Set what happens to the rows that are there: "append" (default) keeps, "overwrite" replaces them.
+        """Set what happens to the rows that are there.
+
+        Args:
+            name: "append" (default) keeps them; "overwrite" replaces them all, or, where the option or the session's
+                `partitionOverwriteMode` is dynamic as in Spark, those of the partitions written; "overwrite_partitions"
+                replaces those of the partitions written, whatever the session says; "error" (or "errorifexists")
+                refuses where something was committed; "ignore" does nothing then.
 
         Raises:
             ConfigError: It is another word.
         """
-        if name not in _MODES:
+        if not isinstance(name, str) or name.lower() not in _MODES:
             raise ConfigError(f"mode({name!r}): use one of {', '.join(_MODES)}")
-        self._mode = name
+        self._mode = name.lower()
         return self
 
     def partitionBy(self, *columns: str | Sequence[str]) -> Self:  # noqa: N802 - Spark's own name
@@ -83,7 +104,7 @@ class Write:
         self._job_id = name
         return self
 
-    def guard(self, held: Claim | Held | Permits | QueueItem | Term) -> Self:
+    def guard(self, held: Guard) -> Self:
         """Commit only while this stands: a lock, permits, a leadership, a claim on a partition, a queue's item."""
         self._guard = held
         return self
@@ -91,6 +112,20 @@ class Write:
     def blind(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - a switch that reads as a sentence
         """Let an overwrite replace what others committed since it began; without, that is a `CommitConflict`."""
         self._blind = on
+        return self
+
+    def merge_schema(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - as `blind`
+        """Let columns be missing, in these rows or in the table, where they are NULL then; without, that is refused.
+
+        For formats whose files name their columns: parquet, orc, json. Plain readers see the new columns where they
+        merge schemas too (`option("mergeSchema", "true")`), `zk.table(...).read()` always does.
+        """
+        self._merge = on
+        return self
+
+    def count_rows(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - as `blind`
+        """Count the rows while they are written, for `commit.rows`."""
+        self._count = on
         return self
 
     def on_step(self, callback: Callable[[Step], None]) -> Self:
@@ -105,23 +140,57 @@ class Write:
             path: The table's directory; every spelling of one place is one table.
 
         Raises:
-            CommitConflict: An overwrite met a commit that it has not seen, or an append one that changed the form.
+            CommitConflict: A commit that this write has not seen forbids it: any to an overwrite, one to the same
+                partitions to an overwrite of partitions, one of another form to an append.
             Fenced: Somebody took this write for dead, or the guard was lost; nothing of it is visible.
             CommitUnknown: The commit's reply was lost and the ensemble stayed away. Run it again with the same job id.
             HistoryLost: The files know more than ZooKeeper, which was wiped or restored from an old copy.
             NotATable: The directory holds something else.
             CorruptManifest: A manifest on disk is not what was committed.
-            ConfigError: The path, the job id or the columns do not fit.
+            ConfigError: The path, the job id or the columns do not fit, or mode "error" found a commit.
         """
-        return write(
-            Request(
-                zk=self._zk,
-                output=Output(self._df, self._format, self._partition_by, dict(self._options)),
-                place=locate(self._df.sparkSession, path),
-                operation=self._mode,
-                job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,
+        counted = Counted(self._df) if self._count else None
+        request = self._request(path, counted)
+        if request is not None:
+            try:
+                return write(request).with_rows(counted)
+            except (CommitConflict, ConfigError):
+                # Somebody may have been first since we looked.
+                if self._mode != "ignore" or not committed_version(self._zk, request.place):
+                    raise
+        version = committed_version(self._zk, locate(self._df.sparkSession, path))
+        return Commit(version, files=0, bytes=0, replayed=False, ignored=True)
+
+    def _request(self, path: str | os.PathLike[str], counted: Counted | None = None) -> Request | None:
+        """What to do, or None where "ignore" says nothing."""
+        place = locate(self._df.sparkSession, path)
+        if self._mode == "ignore" and committed_version(self._zk, place) > 0:
+            return None
+        df = self._df if counted is None else counted.df
+        output = Output(df, self._format, self._partition_by, dict(self._options))
+        return Request(
+            zk=self._zk,
+            place=place,
+            content=Rows(
+                output,
+                operation=self._operation(),
                 blind=self._blind,
-                guard=self._guard,
-                on_step=self._on_step,
-            )
+                create=self._mode in {"error", "errorifexists", "ignore"},
+                merge=self._merge or self._option("mergeSchema") == "true",
+            ),
+            job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,
+            guard=self._guard,
+            on_step=self._on_step,
+            batch=self._batch,
         )
+
+    def _operation(self) -> str:
+        if self._mode != "overwrite":
+            return "overwrite_partitions" if self._mode == "overwrite_partitions" else "append"
+        session = self._df.sparkSession.conf.get("spark.sql.sources.partitionOverwriteMode", "static")
+        how = self._option("partitionOverwriteMode") or session or "static"
+        return "overwrite_partitions" if self._partition_by and how.lower() == "dynamic" else "overwrite"
+
+    def _option(self, key: str) -> str | None:
+        found = [value for name, value in self._options.items() if name.lower() == key.lower()]
+        return found[-1].lower() if found else None

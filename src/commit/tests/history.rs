@@ -21,6 +21,8 @@ enum Event {
     Commit {
         operation: Operation,
         files: usize,
+        /// The partition of its files, or the version to restore.
+        at: prop::sample::Index,
     },
     /// Publish at most this many of the unpublished versions: the publisher dies then.
     Publish(usize),
@@ -31,9 +33,15 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let operation = prop_oneof![3 => Just(Operation::Append), 1 => Just(Operation::Overwrite)];
+    let operation = prop_oneof![
+        6 => Just(Operation::Append),
+        1 => Just(Operation::Overwrite),
+        2 => Just(Operation::OverwritePartitions),
+        1 => Just(Operation::Restore),
+    ];
     let event = prop_oneof![
-        6 => (operation, 0..4_usize).prop_map(|(operation, files)| Event::Commit { operation, files }),
+        6 => (operation, 0..4_usize, any::<prop::sample::Index>())
+            .prop_map(|(operation, files, at)| Event::Commit { operation, files, at }),
         4 => (0..5_usize).prop_map(Event::Publish),
         1 => any::<prop::sample::Index>().prop_map(Event::Republish),
         1 => Just(Event::Glance),
@@ -60,10 +68,26 @@ impl Table {
         reads
     }
 
-    fn commit(&mut self, operation: Operation, files: usize) {
+    fn commit(&mut self, mut operation: Operation, files: usize, at: prop::sample::Index) {
         let version = self.head.v + 1;
-        let added: Vec<DataFile> = (0..files).map(|n| DataFile::new(format!("t{version}-part-{n}"), 7, 1)).collect();
-        let intent = Intent { operation, blind: false, shape: sample(1, &[]).shape, base: self.head.v };
+        if self.snapshots.is_empty() && operation == Operation::Restore {
+            operation = Operation::Append;
+        }
+        let file = |path: String| DataFile::new(path, 7, 1);
+        let partition = format!("p={}", at.index(3));
+        let added: Vec<DataFile> = if operation == Operation::Restore {
+            self.snapshots[at.index(self.snapshots.len())].iter().cloned().map(file).collect()
+        } else {
+            (0..files).map(|n| file(format!("{partition}/t{version}-part-{n}"))).collect()
+        };
+        let intent = Intent {
+            operation,
+            blind: false,
+            create: false,
+            merge: false,
+            shape: sample(1, &[]).shape,
+            base: self.head.v,
+        };
         let attempt = Attempt {
             table: "u".into(),
             tx: format!("t{version}"),
@@ -71,18 +95,21 @@ impl Table {
             intent,
             parameters: BTreeMap::new(),
             writer: Writer::default(),
+            batch: None,
             token: None,
             started: 0,
-            added,
+            added: added.clone(),
         };
         let mut chain = Chain::default();
         self.read(&mut chain, |chain| attempt.missing(&self.head, chain));
         let draft = attempt.draft(&self.head, &chain, 0).expect("a draft");
-        let mut live = match operation {
-            Operation::Append => self.snapshots.last().cloned().unwrap_or_default(),
-            Operation::Overwrite => BTreeSet::new(),
-        };
-        live.extend(draft.manifest.added.iter().map(|file| file.path.clone()));
+        let mut live = self.snapshots.last().cloned().unwrap_or_default();
+        live.retain(|path| match operation {
+            Operation::Append | Operation::Adopt => true,
+            Operation::Overwrite | Operation::Restore => false,
+            Operation::OverwritePartitions => files == 0 || !path.starts_with(&partition),
+        });
+        live.extend(added.into_iter().map(|file| file.path));
         self.disk.insert(draft.sealed.name.clone(), draft.sealed.bytes);
         self.names.push(draft.sealed.name);
         self.snapshots.push(live);
@@ -114,7 +141,7 @@ proptest! {
         let mut glanced = None;
         for event in events {
             match event {
-                Event::Commit { operation, files } => table.commit(operation, files),
+                Event::Commit { operation, files, at } => table.commit(operation, files, at),
                 Event::Publish(limit) => {
                     let newest = mirror::newest(mirror.names());
                     let waiting = table.unpublished(newest);
@@ -142,8 +169,8 @@ proptest! {
     fn what_is_live_is_known_from_few_manifests(events in events()) {
         let mut table = Table::default();
         for event in events {
-            let Event::Commit { operation, files } = event else { continue };
-            table.commit(operation, files);
+            let Event::Commit { operation, files, at } = event else { continue };
+            table.commit(operation, files, at);
         }
         for (at, name) in table.names.iter().enumerate() {
             let mut chain = Chain::default();

@@ -28,14 +28,21 @@ pub fn weights(array: &dyn Array) -> Result<UInt64Array> {
 
 /// A column of positions among the members, of any integer type; null is nobody.
 pub fn positions(array: &dyn Array) -> Result<Vec<u32>> {
-    if array.null_count() == 0 && array.data_type() == &DataType::UInt32 {
-        return Ok(array.as_primitive::<UInt32Type>().values().to_vec());
+    let narrow = |value: i32| u32::try_from(value).unwrap_or(NONE);
+    if array.null_count() == 0 {
+        match array.data_type() {
+            DataType::UInt32 => return Ok(array.as_primitive::<UInt32Type>().values().to_vec()),
+            DataType::Int32 => {
+                return Ok(array.as_primitive::<Int32Type>().values().iter().copied().map(narrow).collect());
+            }
+            _ => {}
+        }
     }
     let Some(array) = array.as_primitive_opt::<Int32Type>() else {
         let wide = whole_numbers(array, "owners")?;
         return Ok(wide.into_iter().map(|value| u32::try_from(value).unwrap_or(NONE)).collect());
     };
-    Ok(array.iter().map(|value| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(NONE)).collect())
+    Ok(array.iter().map(|value| value.map_or(NONE, narrow)).collect())
 }
 
 /// [`number_key`] or [`text_key`] of each value; `None` for other types, and where a value is null.

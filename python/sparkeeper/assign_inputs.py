@@ -6,12 +6,12 @@ import contextlib
 import math
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper.assign_choices import choices
 from sparkeeper.columns import (
     arrow_column,
     arrow_names,
@@ -21,7 +21,6 @@ from sparkeeper.columns import (
     is_series,
     paired,
     pyarrow,
-    two_columns,
 )
 from sparkeeper.exceptions import ConfigError
 
@@ -92,7 +91,7 @@ class Given:
             "names": what.raw(),
             "weights": None if self.weights is None else _weights(self.weights, what),
             "current": None if self.current is None else positions(self.current, who, what),
-            "eligible": None if self.eligible is None else _eligible(self.eligible, who, what),
+            "eligible": None if self.eligible is None else choices(self.eligible, who, what),
             "zones": None if self.zones is None else column(what, self.zones, "zones", zone, None),
             "priorities": None if self.priority is None else column(what, self.priority, "priority", rank, 0),
         }
@@ -118,15 +117,9 @@ def _weights(weights: object, what: Names) -> Any:  # noqa: ANN401 - an Arrow co
 
     table = arrow_table(weights, "`weights`")
     if table is not None and what.column is not None:
-        names, column = two_columns(table, "weights", ("weight", "count"))
-        found = what.find_all(names)
-        if found.null_count:
-            what.require_known(names.filter(found.is_null()).to_pylist(), "weights")
-        rows = what.rows(names, "weights")
-        if rows is not None:
-            if rows.null_count:
-                missing(what.plain()[rows.is_null().to_pylist().index(True)])
-            column = column.take(rows)
+        column, rows = what.aligned(table, "weights", ("weight", "count"))
+        if rows is not None and rows.null_count:
+            missing(what.plain()[rows.is_null().to_pylist().index(True)])
         return _whole_column(column, what)
     if table is None and is_arrow(weights):
         column = arrow_column(weights, "`weights`")
@@ -214,24 +207,6 @@ def _two_named(table: Any, called: str) -> tuple[Any, Any]:  # noqa: ANN401 - Py
         arrow_names(table.column("partition"), f"the column `partition` of `{called}`"),
         arrow_names(table.column("member"), f"the column `member` of `{called}`"),
     )
-
-
-def _eligible(eligible: object, who: Names, what: Names) -> tuple[list[int | None], Any]:
-    """How many members each partition names, where None is all there are; then those members, one after the other."""
-    choices: list[list[object] | None] = what.values(eligible, "eligible", _several, lambda _: None)
-    named = list(chain.from_iterable(choice for choice in choices if choice is not None))
-    found = who.find_all(named)
-    if found.null_count if is_arrow(found) else None in found:
-        who.require_known(named, "eligible")
-    return [None if choice is None else len(choice) for choice in choices], found
-
-
-def _several(value: object) -> list[object] | None:
-    if value is None or isinstance(value, list):
-        return value
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise TypeError("expected several members")
-    return list(value)
 
 
 def whole(value: object) -> int:

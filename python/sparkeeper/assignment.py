@@ -164,7 +164,7 @@ def assign(  # noqa: PLR0913, PLR0917 - an assignment depends on so many things
             `partition` and a column `member`. Members that are not there any more are nobody.
         capacity: Relative sizes, 1.0 unless given: a member with 2.0 gets twice as much as one with 1.0. Not under
             `round_robin`.
-        eligible: The members that a partition may go to, which must be there; all unless given.
+        eligible: The members that a partition may go to, which must be there, as a list; all unless given.
         priority: Only under `priority`, the partitions' priorities: whole numbers, 0 unless given.
         limit: The most that a member may own: partitions, or weight where there are weights.
         zones: The zone that a partition would like to be in.

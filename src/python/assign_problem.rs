@@ -48,7 +48,7 @@ impl Column {
     }
 }
 
-/// A column of positions among the members: Arrow's, where null is nobody, or a list.
+/// A column of positions among the members, or of lengths: Arrow's, where null is [`NONE`], or a list.
 #[derive(FromPyObject)]
 pub(super) enum Positions {
     Arrow(ArrowArray),
@@ -56,7 +56,7 @@ pub(super) enum Positions {
 }
 
 impl Positions {
-    fn members(self) -> crate::error::Result<Vec<u32>> {
+    fn numbers(self) -> crate::error::Result<Vec<u32>> {
         match self {
             Self::Arrow(array) => arrow::positions(&make_array(array.0)),
             Self::List(values) => Ok(values.into_iter().map(|value| value.unwrap_or(NONE)).collect()),
@@ -82,7 +82,7 @@ pub(super) enum Owners {
 type Members<'py> = (Bound<'py, PyAny>, Vec<f64>, Vec<Option<u64>>, Vec<Option<u32>>, Vec<i64>);
 
 /// How many members each item names, where None is all there are; then those members, one after the other.
-type Choices = (Vec<Option<usize>>, Positions);
+type Choices = (Positions, Positions);
 
 /// Everything that an assignment depends on, as numbers by position.
 #[pyclass(frozen, module = "sparkeeper._sparkeeper")]
@@ -153,7 +153,7 @@ impl AssignmentProblem {
             members,
             keys,
             weights: weights.map(Column::weights).transpose().map_err(|error| raise(py, &error))?,
-            current: current.map(Positions::members).transpose().map_err(|error| raise(py, &error))?,
+            current: current.map(Positions::numbers).transpose().map_err(|error| raise(py, &error))?,
             classes: classes.unwrap_or_default(),
             of,
             zones: zones.map(none),
@@ -186,16 +186,21 @@ impl AssignmentProblem {
     /// Raises:
     ///     ConfigError: The certificate does not belong to these owners; the text names what differs.
     fn verify(&self, py: Python<'_>, certificate: &Certificate, owners: Positions) -> PyResult<()> {
-        let owners = owners.members().map_err(|error| raise(py, &error))?;
+        let owners = owners.numbers().map_err(|error| raise(py, &error))?;
         py.detach(|| certificate.inner().verify(&self.borrow(), &owners)).map_err(|error| raise(py, &error))
     }
 }
 
 fn classes((lengths, members): Choices) -> crate::error::Result<(Vec<Vec<u32>>, Vec<u32>)> {
-    let mut members = members.members()?.into_iter();
+    let (lengths, members) = (lengths.numbers()?, members.numbers()?);
+    let mut rest = &members[..];
     Ok(assign::classes(lengths.into_iter().map(|length| {
-        let named = members.by_ref().take(length?);
-        Some(named.filter(|member| *member != NONE).collect())
+        if length == NONE {
+            return None;
+        }
+        let (choice, others) = rest.split_at((length as usize).min(rest.len()));
+        rest = others;
+        Some(choice)
     })))
 }
 

@@ -175,6 +175,74 @@ def test_eligible_members_are_found_in_a_column_as_in_a_list(choice):
     a.verify()
 
 
+LISTS = [["c"], None, ["b", "a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(LISTS),
+        pa.array([["a"], *LISTS])[1:],
+        pa.chunked_array([LISTS[:1], LISTS[1:]]),
+        pa.array(LISTS, pa.large_list(pa.large_string())),
+        pl.Series(LISTS),
+        pl.Series(LISTS, dtype=pl.List(pl.Categorical)),
+        pa.array([["c", "c", "c"], None, ["a", "b", "b"], ["a", "a", "b"]], pa.list_(pa.string(), 3)),
+    ],
+    ids=["array", "slice", "chunked", "large", "polars", "categorical", "fixed"],
+)
+@pytest.mark.parametrize("arrow", [False, True], ids=["list", "arrow"])
+def test_eligible_is_a_column_of_lists_or_a_table_with_one(column, arrow):
+    members, partitions = (pa.array(["a", "b", "c"]), pa.array(KEYS)) if arrow else (["a", "b", "c"], KEYS)
+    expected = assign(["a", "b", "c"], KEYS, eligible=LISTS)
+    order = [3, 0, 2]
+    some = [column.to_list()[i] if isinstance(column, pl.Series) else column[i].as_py() for i in order]
+    for eligible in (
+        column,
+        pa.table({"k": KEYS, "eligible": pa.chunked_array(column) if isinstance(column, pl.Series) else column}),
+        pa.table({"eligible": pa.array(some), "k": pa.array([KEYS[i] for i in order])}),
+    ):
+        a = assign(members, partitions, eligible=eligible)
+        assert (a.owners, a.certificate) == (expected.owners, expected.certificate)
+        assert pickle.loads(pickle.dumps(a)) == a
+        a.verify()
+
+
+@pytest.mark.parametrize(
+    ("eligible", "text"),
+    [
+        (pa.array([["a"], ["d"], None]), "`eligible` names 'd', which is none of the 2 members"),
+        (pa.array([["a"], [None], None]), "`eligible` names None, which is none of the 2 members"),
+        (pa.array([[1], [2], None]), "`eligible` names 1, which is none of the 2 members"),
+        (pa.array([["a"], [], None]), "partition 2 may go to no member"),
+        (pa.array([["a"]]), "`eligible` has 1 values for 3 partitions"),
+        (pa.array([1, 2, 3]), "`eligible` of the partition 1 is 1: expected several members"),
+        (pa.array(["a", "b", "a"]), "`eligible` of the partition 1 is 'a': expected several members"),
+        (pa.table({"k": [1, 4], "eligible": [["a"], ["b"]]}), "`eligible` names 4, which is none of the 3 partitions"),
+        (pa.table({"k": [1, 1], "eligible": [["a"], ["b"]]}), "`eligible` has 2 rows, and 1 is in two"),
+    ],
+)
+@pytest.mark.parametrize("arrow", [False, True], ids=["list", "arrow"])
+def test_what_is_wrong_with_a_column_of_lists_is_named(eligible, text, arrow):
+    members, partitions = (pa.array(["a", "b"]), pa.array([1, 2, 3])) if arrow else (["a", "b"], [1, 2, 3])
+    with pytest.raises(ConfigError, match=text):
+        assign(members, partitions, eligible=eligible)
+
+
+@pytest.mark.parametrize(
+    "choice", [[1, 3], [True, 3], [1.0, 3], [np.int64(1), 3], (n for n in (1, 3)), [3, 1, 1]], ids=str
+)
+def test_eligible_numbers_are_found_by_their_value(choice):
+    a = assign(pa.array([1, 2, 3]), pa.array(KEYS), eligible={"z": choice})
+    assert a.certificate == assign([1, 2, 3], KEYS, eligible={"z": [1, 3]}).certificate
+
+
+@pytest.mark.parametrize("stranger", [1.5, 2**70, "1", None, [1]], ids=repr)
+def test_a_number_that_is_no_member_is_not_rounded_to_one(stranger):
+    with pytest.raises(ConfigError, match=r"`eligible` names .*, which is none of the 2 members"):
+        assign(pa.array([1, 2]), range(2), eligible=[[1, stranger], None])
+
+
 @pytest.mark.parametrize("members", [["a", "c"], pa.array(["a", "c"])], ids=["list", "arrow"])
 @pytest.mark.parametrize("stranger", ["gone", 7, b"a", ["a"], None, 2**70], ids=repr)
 def test_eligible_names_no_strangers(members, stranger):

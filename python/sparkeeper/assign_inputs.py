@@ -153,7 +153,10 @@ def positions(current: object, who: Names, what: Names) -> Any:  # noqa: ANN401 
     """
     arrow = what.column is not None
     if arrow and isinstance(current, Placed) and is_arrow(current.positions):
-        names, owners = current.partitions.arrow(), who.find_all(current.members.arrow()).take(current.positions)
+        names, members = current.partitions.arrow(), who.find_all(current.members.raw())
+        if not is_arrow(members):
+            members = pyarrow("`current`").array(members, "int32")
+        owners = members.take(current.positions)
     elif arrow and (table := arrow_table(current, "`current`")) is not None:
         names, members = _two_named(table, "current")
         owners = who.find_all(members)

@@ -53,6 +53,9 @@ class Assignment:
 
         Partitions that were given as an Arrow column of one chunk are that column, without a copy, and so are
         weights that were given as an Arrow column in the order of the partitions. Members are looked up: a copy.
+
+        Raises:
+            ConfigError: No Arrow column holds the names as they are, such as 1 and "x" together.
         """
         import pyarrow as pa  # noqa: PLC0415 - Arrow is an extra
 

@@ -98,18 +98,27 @@ class Names:
         return self.plain() if self.column is None else self.column
 
     def arrow(self) -> Any:  # noqa: ANN401 - PyArrow ships no types
-        """The names as an Arrow column: the very one that was given, where it was one."""
+        """The names as an Arrow column: the very one that was given, where it was one.
+
+        Raises:
+            ConfigError: No column holds them as they are.
+        """
         pa = pyarrow(f"`{self.what}s`")
+        if self.column is not None:
+            return self.column
+        names = self.plain()
         try:
-            return self._typed(pa)
-        except pa.ArrowException:  # names of several kinds
-            texts = [name if isinstance(name, str) else repr(name) for name in self.plain()]
-            if len(set(texts)) != len(texts):
-                raise ConfigError(
-                    f"an Arrow column has names of one kind, and as text two {self.what}s would be "
-                    f"{first_twice(texts)!r}: give all {self.what}s as text, or use `owners`"
-                ) from None
-            return pa.array(texts)
+            column = self._typed(pa)
+        except (pa.ArrowException, OverflowError):
+            column = None
+        # Arrow makes one type of some kinds: bytes of text, a date of a moment.
+        if column is None or (len(set(map(type, names))) > 1 and column.to_pylist() != names):
+            kinds = ", ".join(dict.fromkeys(type(name).__name__ for name in names))
+            raise ConfigError(
+                f"no Arrow column holds the {self.what}s, which are {kinds}: give all {self.what}s as text, or all as "
+                "numbers of 64 bits, or use `owners`"
+            )
+        return column
 
     def _typed(self, pa: Any) -> Any:  # noqa: ANN401 - PyArrow ships no types
         """The names as a column of their own type; an `ArrowException` where they have several."""

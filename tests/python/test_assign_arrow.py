@@ -1,7 +1,7 @@
 """Arrow in, Arrow out: any object with the PyCapsule interface, and no copy where the types allow it."""
 
 import pickle
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -250,9 +250,39 @@ def test_eligible_names_no_strangers(members, stranger):
         assign(members, range(2), eligible=[["c", stranger], None])
 
 
-def test_names_of_several_kinds_are_text_where_that_tells_them_apart():
-    assert assign(["a"], [1, "x"]).to_arrow()["partition"].to_pylist() == ["1", "x"]
-    with pytest.raises(ConfigError, match="as text two partitions would be '1': give all partitions as text"):
-        assign(["a"], [1, "1"]).to_arrow()
+@pytest.mark.parametrize(
+    ("partitions", "kinds"),
+    [
+        ([1, "x"], "int, str"),
+        ([1, "1"], "int, str"),
+        (["a", b"b"], "str, bytes"),
+        ([date(2024, 1, 1), datetime(2024, 1, 1, 5)], "date, datetime"),  # noqa: DTZ001 - Arrow makes one date of both
+        ([("a", 1)], "tuple"),
+        ([2**70], "int"),
+    ],
+    ids=repr,
+)
+def test_names_that_no_column_holds_are_refused_and_not_rewritten(partitions, kinds):
+    a = assign(["a"], partitions)
+    assert list(a.owners) == partitions
+    for table in (a.to_arrow, a.to_pandas, a.__arrow_c_stream__):
+        with pytest.raises(ConfigError, match=f"no Arrow column holds the partitions, which are {kinds}: give all"):
+            table()
+    with pytest.raises(ConfigError, match=f"no Arrow column holds the members, which are {kinds}: give all members"):
+        assign(partitions, ["x"]).to_arrow()
+
+
+def test_numbers_of_several_kinds_are_one_column():
+    assert assign(["a"], [1, 2.5, np.int64(3)]).to_arrow()["partition"].to_pylist() == [1, 2.5, 3]
+
+
+def test_members_of_several_kinds_are_current_over_arrow():
+    partitions = pa.array([7, 8, 9, 10])
+    before = assign([1, "x", b"x"], partitions)
+    assert assign([1, "x", b"x"], partitions, current=before).certificate.moves == 0
+    assert assign([b"x", "y", 1], partitions, current=before).certificate.moves == 1
+
+
+def test_names_of_several_kinds_are_looked_up_by_kind():
     with pytest.raises(ConfigError, match="`weights` names '1', which is none"):
         assign(["a"], [1, "x"], weights=pa.table({"k": ["1", "x"], "count": [1, 2]}))

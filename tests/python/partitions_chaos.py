@@ -25,7 +25,7 @@ from partitions_checker import Verdict, World, check, check_records
 from waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TIMEOUT = 2.0
 SLACK = 2.0
@@ -104,7 +104,7 @@ class Member:
     def __init__(self, connect: str, namespace: str, name: str, folder: Path, *, heedless: bool) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self.stopped = False
+        self.stopped = self.leaving = False
         self.process = subprocess.Popen(
             [sys.executable, "-c", _MEMBER, connect, namespace, name, str(self.log), "yes" if heedless else "no"],
             stdin=subprocess.PIPE,
@@ -134,9 +134,8 @@ def boottime() -> float:
 class Chaos:
     """The members of one run, and what is done to them."""
 
-    def __init__(self, connect: str, namespace: str, folder: Path, world: World, *, heedless: bool) -> None:
-        self._make = lambda name: Member(connect, namespace, name, folder, heedless=heedless)
-        self.world = world
+    def __init__(self, group: sparkeeper.Partitions, make: Callable[[str], Member], world: World) -> None:
+        self._group, self._make, self.world = group, make, world
         self.everybody: list[Member] = []
         self._frozen: list[tuple[float, Member]] = []
 
@@ -144,15 +143,17 @@ class Chaos:
         self.everybody.append(self._make(f"m{len(self.everybody)}"))
 
     def act(self) -> None:
-        """Do one thing at random; the first member is never touched, so that somebody is always there."""
+        """Do one thing at random, to whoever leads as well; somebody who has joined is always left alone."""
         self.go_on()
-        alive = [one for one in self.everybody[1:] if one.process.poll() is None and not one.stopped]
+        running = [one for one in self.everybody if one.process.poll() is None and not one.stopped]
+        joined = self._group.members()
+        able = [one for one in running if one.name in joined and not one.leaving]
         what = random.choice(["kill", "freeze", "leave", "join", "join"])
         if what == "join":
-            if len(alive) + len(self._frozen) < MOST:
+            if len(running) + len(self._frozen) < MOST:
                 self.join()
-        elif alive:
-            getattr(self, what)(random.choice(alive))
+        elif len(able) > 1:
+            getattr(self, what)(random.choice(able))
 
     def kill(self, member: Member) -> None:
         self.world.faults.append((boottime(), member.name))
@@ -164,6 +165,7 @@ class Chaos:
         self._frozen.append((time.monotonic() + random.uniform(0.5, 3) * TIMEOUT, member))
 
     def leave(self, member: Member) -> None:
+        member.leaving = True
         with contextlib.suppress(BrokenPipeError):
             member.process.stdin.write(b"\n")
             member.process.stdin.flush()
@@ -198,8 +200,12 @@ def run(connect: str, seconds: float, seed: int, *, partitions: int = 12, heedle
         for partition in range(partitions):
             zk.create(f"records/{partition}")
         records = _follow(zk, partitions)
-        threading.Thread(target=_quietly, args=(lambda: _observe(group, world),), daemon=True).start()
-        chaos = Chaos(connect, namespace, Path(folder), world, heedless=heedless)
+        threading.Thread(target=_quietly, args=(lambda: _observe(zk, group, world),), daemon=True).start()
+
+        def make(name: str) -> Member:
+            return Member(connect, namespace, name, Path(folder), heedless=heedless)
+
+        chaos = Chaos(group, make, world)
 
         def claimed() -> bool:
             return group.progress().counts["claimed"] == partitions
@@ -222,12 +228,15 @@ def run(connect: str, seconds: float, seed: int, *, partitions: int = 12, heedle
         return verdict
 
 
-def _observe(group: sparkeeper.Partitions, world: World) -> None:
-    """Note every assignment, about when it was made."""
+def _observe(zk: sparkeeper.Coordinator, group: sparkeeper.Partitions, world: World) -> None:
+    """Note every assignment, about when it was made, and every leader."""
+    line = zk.election("chaos/leader")
     while True:
-        at, found = boottime(), group.assignment()
+        at, found, leader = boottime(), group.assignment(), line.leader()
         if found is not None and (not world.assigned or world.assigned[-1][1] != found.owners):
             world.assigned.append((at, found.owners))
+        if leader is not None and (not world.led or world.led[-1][1] != leader.id):
+            world.led.append((at, leader.id))
         PAUSE.wait(0.05)
 
 

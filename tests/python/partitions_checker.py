@@ -50,23 +50,31 @@ def tenures(logs: dict[str, list[dict[str, Any]]]) -> list[Tenure]:
 
 @dataclass
 class World:
-    """What was done to the members, and what they were assigned, with the times of both."""
+    """What was done to the members, what they were assigned, and who led them, each with its time."""
 
     faults: list[tuple[float, str]] = field(default_factory=list)
     assigned: list[tuple[float, dict[int, str]]] = field(default_factory=list)
+    led: list[tuple[float, str]] = field(default_factory=list)
 
     def last_fault(self, partition: int, start: float, end: float) -> float:
-        """Return when the last of those that should have had the partition then was itself killed or stopped."""
-        before = [owners for at, owners in self.assigned if at <= start][-1:]
-        heirs = {owners.get(partition) for owners in before}
-        heirs |= {owners.get(partition) for at, owners in self.assigned if start < at <= end}
-        return max((at for at, member in self.faults if member in heirs and start <= at <= end), default=start)
+        """Return when the last of those that it waited for was itself killed or stopped.
+
+        They are the members that should have had the partition then, and the leaders that should have seen to it.
+        """
+        heirs = [(at, owners.get(partition)) for at, owners in self.assigned]
+        awaited = {one for times in (heirs, self.led) for one in _during(times, start, end)}
+        return max((at for at, member in self.faults if member in awaited and start <= at <= end), default=start)
+
+
+def _during(times: list[tuple[float, str | None]], start: float, end: float) -> list[str | None]:
+    """Return what held at the start, and what came until the end."""
+    return [one for at, one in times if at <= start][-1:] + [one for at, one in times if start < at <= end]
 
 
 def check(logs: dict[str, list[dict[str, Any]]], partitions: int, longest_gap: float, world: World) -> Verdict:
     """Check that no two owners were alive at one moment, that tokens grow, and that no partition waits for long.
 
-    It waits from the moment when its owner, or the heir that it was given to, was last heard of.
+    It waits from the moment when its owner, the heir that it was given to, or their leader was last heard of.
     """
     verdict = Verdict()
     by_partition: dict[int, list[Tenure]] = defaultdict(list)

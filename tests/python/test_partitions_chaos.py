@@ -30,3 +30,5 @@ def test_the_checker_finds_two_owners_and_long_gaps():
     excused = World(faults=[(6.0, "c")], assigned=[(1.0, {0: "c"})])
     assert check(late, 1, 4.0, excused).faults == []
     assert check(late, 1, 4.0, World(faults=[(6.0, "d")], assigned=excused.assigned)).faults != []
+    assert check(late, 1, 4.0, World(faults=[(6.0, "d")], led=[(0.0, "c"), (3.0, "d")])).faults == []
+    assert check(late, 1, 4.0, World(faults=[(6.0, "c")], led=[(-2.0, "c"), (-1.0, "d")])).faults != []

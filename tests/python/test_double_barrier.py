@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from parties import pool, there
 from program import Program
 from sparkeeper import exceptions
 from waiting import wait_for
@@ -22,20 +23,6 @@ barrier.enter()
 say("inside")
 hear()
 """
-
-
-@contextlib.contextmanager
-def pool(count=8):
-    """Threads for parties; what still waits at the end is woken by its coordinator's closing."""
-    executor = concurrent.futures.ThreadPoolExecutor(count)
-    yield executor
-    executor.shutdown(wait=False)
-
-
-def there(zk, count, path="stage"):
-    """Wait until so many members are there."""
-    barrier = zk.double_barrier(path, parties=3)
-    wait_for(lambda: len(barrier.members()) == count, 15, f"{count} members to be there")
 
 
 def test_nobody_passes_before_the_last_and_nobody_leaves_before_the_last(zk, coordinator):
@@ -169,71 +156,6 @@ def test_leftovers_of_a_run_that_died_inside_are_waited_out(coordinator, connect
         there(zk, 2)
 
 
-def test_when_one_times_out_all_agree(zk, coordinator):
-    patient = [coordinator().double_barrier("stage", parties=3) for _ in range(1)]
-    with pool() as threads:
-        waiting = [threads.submit(barrier.enter) for barrier in patient]
-        there(zk, 1)
-        begun = time.monotonic()
-        with pytest.raises(exceptions.AcquireTimeout, match="2 of 3"):
-            coordinator().double_barrier("stage", parties=3).enter(timeout=1)
-        assert 0.9 < time.monotonic() - begun < 2
-        for run in waiting:
-            with pytest.raises(exceptions.AcquireTimeout, match="broken for all"):
-                run.result(10)
-        there(zk, 0)
-        # The next generation is whole again.
-        enter = [threads.submit(coordinator().double_barrier("stage", parties=3).enter, 30) for _ in range(3)]
-        assert len({run.result(30) for run in enter}) == 1
-
-
-def test_timeouts_that_race_with_the_last_arrival_end_alike_for_all(coordinator):
-    barriers = [coordinator().double_barrier("stage", parties=3) for _ in range(3)]
-    outcomes = {"passed": 0, "broken": 0}
-
-    def party(barrier, timeout, number):
-        if number == 2:
-            threading.Event().wait(0.3)
-        try:
-            generation = barrier.enter(timeout=timeout)
-        except exceptions.AcquireTimeout:
-            return None
-        barrier.leave(timeout=30)
-        return generation
-
-    with pool() as threads:
-        for turn in range(12):
-            # The third comes at 0.3 s; the others give up about then.
-            limits = (0.22 + turn * 0.02, 30, 30)
-            runs = [threads.submit(party, barriers[n], limits[n], n) for n in range(2)]
-            third = threads.submit(party, barriers[2], 2, 2)
-            first_two = [run.result(60) for run in runs]
-            assert len(set(first_two)) == 1, f"they do not agree: {first_two}"
-            third = third.result(60)
-            assert (third is None) == (first_two[0] is None)
-            outcomes["passed" if third else "broken"] += 1
-    assert min(outcomes.values()) > 0, outcomes
-
-
-def test_a_timeout_in_leave_breaks_it_for_all_who_leave(zk, coordinator):
-    barriers = [coordinator().double_barrier("stage", parties=3) for _ in range(3)]
-    with pool() as threads:
-        inside = threading.Barrier(3)
-
-        def party(number):
-            barriers[number].enter(timeout=30)
-            inside.wait(30)
-            if number == 2:
-                threading.Event().wait(2.5)
-            barriers[number].leave(timeout=1 if number == 0 else None)
-
-        runs = [threads.submit(party, number) for number in range(3)]
-        for run in runs:
-            with pytest.raises(exceptions.AcquireTimeout, match="broken for all"):
-                run.result(30)
-    there(zk, 0)
-
-
 def test_a_member_that_dies_inside_is_not_waited_for(coordinator, connect_string, namespace):
     with Program(_MEMBER, connect_string, namespace) as doomed, pool() as threads:
         barriers = [coordinator().double_barrier("stage", parties=3, timeout=30) for _ in range(2)]
@@ -301,84 +223,6 @@ async def test_a_cancelled_enter_leaves_nothing_and_breaks_nothing(zk, coordinat
     assert len(await barrier.members_async()) == 2
 
 
-def test_zero_passes_where_it_completes(zk, coordinator):
-    alone = zk.double_barrier("alone", parties=1)
-    for generation in range(1, 6):
-        # What the generation before leaves behind for a moment is not in the way.
-        assert alone.enter(timeout=0) == generation
-        alone.leave(timeout=0)
-    with pool() as threads:
-        barriers = [coordinator().double_barrier("stage", parties=3) for _ in range(2)]
-        entered = [threads.submit(barrier.enter, 30) for barrier in barriers]
-        there(zk, 2)
-        last = zk.double_barrier("stage", parties=3)
-        assert [last.enter(timeout=0), *(run.result(15) for run in entered)] == [1, 1, 1]
-
-        def cycle(barrier):
-            barrier.enter(timeout=30)
-            inside.wait(30)
-            barrier.leave(timeout=30)
-
-        other = [
-            zk.double_barrier("leave", parties=3),
-            *(c().double_barrier("leave", parties=3) for c in [coordinator] * 2),
-        ]
-        inside = threading.Barrier(3)
-        left = [threads.submit(cycle, barrier) for barrier in other[1:]]
-        other[0].enter(timeout=30)
-        inside.wait(30)
-        wait_for(
-            lambda: sum(name.startswith("leaving-") for name in zk.children("leave/members")) == 2, 15, "two to leave"
-        )
-        other[0].leave(timeout=0)
-        for run in left:
-            run.result(15)
-
-
-def test_zero_breaks_what_it_does_not_complete_as_any_timeout_does(zk, coordinator):
-    barrier = zk.double_barrier("stage", parties=3)
-    began = time.monotonic()
-    with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 1 of 3 were there"):
-        barrier.enter(timeout=0)
-    assert time.monotonic() - began < 0.9
-    there(coordinator(), 0)
-    with pool() as threads:
-        waiting = threads.submit(coordinator().double_barrier("stage", parties=3).enter, 30)
-        there(zk, 1)
-        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
-            barrier.enter(timeout=0)
-        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
-            waiting.result(10)
-        there(zk, 0)
-        pair = [coordinator().double_barrier("pair", parties=2) for _ in range(2)]
-        inside = [threads.submit(each.enter, 30) for each in pair]
-        assert inside[0].result(15) == inside[1].result(15)
-        with pytest.raises(exceptions.AcquireTimeout, match="at once: the generation before is inside"):
-            zk.double_barrier("pair", parties=2).enter(timeout=0)
-
-
-def test_zero_in_leave_breaks_it_where_somebody_stays(coordinator):
-    barriers = [coordinator().double_barrier("stage", parties=2) for _ in range(2)]
-    with pool() as threads:
-        inside = threading.Barrier(2)
-
-        def party(number):
-            barriers[number].enter(timeout=30)
-            inside.wait(30)
-            if number == 0:
-                barriers[0].leave(timeout=0)
-            over.wait(30)
-            barriers[1].leave(timeout=30)
-
-        over = threading.Event()
-        first, second = (threads.submit(party, number) for number in range(2))
-        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
-            first.result(15)
-        over.set()
-        with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
-            second.result(15)
-
-
 def test_what_makes_no_sense_is_refused(zk):
     with pytest.raises(exceptions.ConfigError, match="parties"):
         zk.double_barrier("stage", parties=0)
@@ -415,19 +259,3 @@ def test_who_waits_joins_again_where_somebody_deleted_everything(zk, coordinator
         wait_for(lambda: len(barrier.members()) == 1, 15, "the waiter to join again")
         assert zk.children("dd/members") != before
         assert coordinator().double_barrier("dd", parties=2).enter(timeout=30) == waiting.result(30)
-
-
-def test_who_times_out_as_somebody_deleted_its_node_is_told_so(zk, proxy, coordinator):
-    frozen = coordinator(proxy.connect_string, session_timeout=20)
-    frozen.sync()
-    with pool() as threads:
-        began = time.monotonic()
-        waiting = threads.submit(frozen.double_barrier("stage", parties=2).enter, 2)
-        there(zk, 1)
-        proxy.freeze()
-        zk.delete("stage", recursive=True)
-        # It hears of the deletion in the second in which it agrees with the others.
-        wait_for(lambda: time.monotonic() > began + 2.5, 5, "the timeout to end")
-        proxy.thaw()
-        with pytest.raises(exceptions.AcquireTimeout, match=r"not entered within 2s: somebody deleted our node"):
-            waiting.result(10)

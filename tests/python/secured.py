@@ -79,6 +79,19 @@ class TlsServer:
         """Where clients with TLS connect, by a name that the certificate has."""
         return f"localhost:{self.port}"
 
+    def restart(self) -> None:
+        """Stop it and start it on the same ports, until it speaks TLS again."""
+        self.server.restart()
+        self.wait_for_tls()
+
+    def wait_for_tls(self) -> None:
+        """Wait for the port that speaks TLS, and for the first handshake.
+
+        A start waits only for the plain port, which opens first; and the first handshake of a JVM takes seconds on a
+        busy machine, which no test is about.
+        """
+        wait_for(lambda: _shakes_hands(self.port), 60, "the port that speaks TLS")
+
 
 @contextlib.contextmanager
 def tls_server(identity: Identity, ca: Path, *, client_auth: str = "none", **zoo_cfg: str) -> Iterator[TlsServer]:
@@ -97,11 +110,11 @@ def tls_server(identity: Identity, ca: Path, *, client_auth: str = "none", **zoo
             **zoo_cfg,
         },
     )
-    with LocalServer(settings=settings) as server:
-        # It opens this port after the plain one, which is the one that the start waits for; and the first handshake
-        # of its JVM takes seconds on a busy machine, which no test is about.
-        wait_for(lambda: _shakes_hands(port), 60, "the port that speaks TLS")
-        yield TlsServer(server, port)
+    # Beside other tests its JVM may get little of the processors for longer than anybody else would wait.
+    with LocalServer(settings=settings, timeout=120) as server:
+        running = TlsServer(server, port)
+        running.wait_for_tls()
+        yield running
 
 
 def _shakes_hands(port: int) -> bool:

@@ -15,7 +15,7 @@ use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
 use super::whole::{Range, Whole, named};
 use crate::assign::Strategy;
-use crate::assign::group::{self, Card, Change, Item};
+use crate::assign::group::{self, Card, Change};
 use crate::error::{Error, Result};
 use crate::session::Session;
 
@@ -61,22 +61,24 @@ fn column<T: Range>(py: Python<'_>, name: &str, given: Option<Vec<Whole<T>>>) ->
 }
 
 fn change(
+    py: Python<'_>,
     items: Option<&str>,
-    weights: Option<Vec<u64>>,
-    priorities: Option<Vec<i64>>,
+    weights: Option<Vec<Whole<u64>>>,
+    priorities: Option<Vec<Whole<i64>>>,
     zones: Option<Vec<Option<Text>>>,
     strategy: Option<Text>,
-    quiet: Option<Duration>,
-) -> Result<Change> {
-    let items: Option<Vec<Item>> = items
-        .map(|items| serde_json::from_str(items).map_err(|why| Error::config(format!("items: {why}"))))
-        .transpose()?;
+    quiet: Option<Seconds>,
+) -> PyResult<Change> {
+    let items = items
+        .map(|items| serde_json::from_str(items).map_err(|why| raise(py, &Error::config(format!("items: {why}")))));
+    let strategy = strategy.map(|strategy| Strategy::named(&strategy).map_err(|error| raise(py, &error)));
+    let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
     Ok(Change {
-        items,
-        weights,
-        priorities,
+        items: items.transpose()?,
+        weights: column(py, "weights", weights)?,
+        priorities: column(py, "priorities", priorities)?,
         zones: zones.map(|zones| zones.into_iter().map(text::plain).collect()),
-        strategy: strategy.map(|strategy| Strategy::named(&strategy)).transpose()?,
+        strategy: strategy.transpose()?,
         quiet: quiet.map(|quiet| u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX)),
     })
 }
@@ -99,21 +101,9 @@ impl Partitions {
         strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Self> {
-        let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let made = change(
-            items,
-            column(py, "weights", weights)?,
-            column(py, "priorities", priorities)?,
-            zones,
-            strategy,
-            quiet,
-        )
-        .and_then(|asked| {
-            asked.check(&path)?;
-            let open =
-                |session: &Session, path: &str, asked: &Change| group::Partitions::new(session, path, asked.clone());
-            Handle::new(coordinator.link().clone(), path, asked, open)
-        });
+        let asked = change(py, items, weights, priorities, zones, strategy, quiet)?;
+        let open = |session: &Session, path: &str, asked: &Change| group::Partitions::new(session, path, asked.clone());
+        let made = asked.check(&path).and_then(|()| Handle::new(coordinator.link().clone(), path, asked, open));
         made.map(Self).map_err(|error| raise(py, &error))
     }
 
@@ -203,16 +193,7 @@ impl Partitions {
         strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Nothing> {
-        let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(
-            items,
-            column(py, "weights", weights)?,
-            column(py, "priorities", priorities)?,
-            zones,
-            strategy,
-            quiet,
-        )
-        .map_err(|error| raise(py, &error))?;
+        let change = change(py, items, weights, priorities, zones, strategy, quiet)?;
         block_on(py, update(self.0.clone(), change))
     }
 
@@ -228,16 +209,7 @@ impl Partitions {
         strategy: Option<Text>,
         quiet: Option<Seconds>,
     ) -> PyResult<Awaitable<'py, Nothing>> {
-        let quiet = quiet.map(|quiet| quiet.duration(py, "quiet")).transpose()?;
-        let change = change(
-            items,
-            column(py, "weights", weights)?,
-            column(py, "priorities", priorities)?,
-            zones,
-            strategy,
-            quiet,
-        )
-        .map_err(|error| raise(py, &error))?;
+        let change = change(py, items, weights, priorities, zones, strategy, quiet)?;
         awaitable(py, update(self.0.clone(), change))
     }
 

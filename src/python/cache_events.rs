@@ -11,10 +11,10 @@ use pyo3::type_object::PyTypeInfo;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::awaitable::{Awaitable, awaitable};
-use super::coordinator::Bytes;
 use super::errors::raise;
 use super::runtime::block_on;
 use super::stat::Stat;
+use super::znodes::Bytes;
 use crate::error::{Error, Result};
 use crate::recipes::cache::{Event, Events, Kind, Node};
 use crate::retry::Deadline;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::coordinator::Bytes;
 use super::errors::raise;
 use super::stat::Stat;
 use super::text::Text;
+use super::znodes::Bytes;
 use crate::error::{Error, Result};
 use crate::recipes::cache as recipe;
 

@@ -67,6 +67,7 @@ mod term;
 mod text;
 mod versioned;
 mod whole;
+mod znodes;
 
 /// The Rust core of Sparkeeper.
 #[pyo3::pymodule]

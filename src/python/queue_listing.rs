@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::coordinator::Bytes;
+use super::znodes::Bytes;
 use crate::recipes::queue;
 
 /// An item that was given up: its attempts are used up.

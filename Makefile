@@ -52,8 +52,9 @@ bench: build ## Recipes beside kazoo and Curator, placement beside plain Spark, 
 	mkdir -p dist
 	$(BIN)/python benches/assign.py --plot dist/growth.html
 
-chaos: build ## Ten minutes of random kills, freezes and joins of a group's members
+chaos: build ## Ten minutes of random kills of a group's members, then 200 of writing drivers, beside plain Spark
 	$(BIN)/python tests/python/partitions_chaos.py --minutes 10
+	$(BIN)/python tests/python/writes_chaos.py --kills 200 --beside-plain --json dist/writes_chaos.json
 
 notebooks: build ## Execute the notebooks, in place
 	$(BIN)/python .ci/notebooks.py

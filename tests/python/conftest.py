@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sparkeeper
-from drivers import Driver
+from drivers import Driver, spark_connect_server
 from proxy import Proxy
 from sparkeeper.local import LocalServer
-from sparkeeper.local.ports import HOST, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,14 +102,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def spark_connect(connect_string: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Spark Connect server: its clients are Spark drivers that start, die and are killed in a second, not in ten."""
-    (port,) = free_ports(1)
-    plugin = "org.apache.spark.sql.connect.SparkConnectPlugin"
-    serve = {"spark.plugins": plugin, "spark.connect.grpc.binding.port": str(port)}
-    log = tmp_path_factory.mktemp("spark-connect") / "server.log"
-    with Driver(connect_string, log, master="local[2,4]", spark=serve) as server:
-        server.ready()
-        yield f"sc://{HOST}:{port}"
+    """A Spark Connect server."""
+    with spark_connect_server(connect_string, tmp_path_factory.mktemp("spark-connect") / "server.log") as url:
+        yield url
 
 
 @pytest.fixture

@@ -164,10 +164,23 @@ def append_jobs(
     return {"done": count}
 
 
-def plain_append(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str, rows: tuple[int, int]) -> dict[str, Any]:
-    """Append as plain Spark does."""
-    spark.range(*rows, numPartitions=2).write.mode("append").parquet(path)
+def plain_write(
+    spark: SparkSession, _zk: sparkeeper.Coordinator, *, path: str, rows: tuple[int, int], mode: str = "append"
+) -> dict[str, Any]:
+    """Write as plain Spark does."""
+    spark.range(*rows, numPartitions=2).write.mode(mode).parquet(path)
     return {"done": 1}
+
+
+def recover(spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str) -> dict[str, Any]:
+    """Settle at once what dead writers left."""
+    done = zk.table(spark, path).recover(grace=0)
+    return {"rolled_back": done.rolled_back, "finished": done.finished}
+
+
+def history(spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str) -> dict[str, Any]:
+    """Tell which job made which version."""
+    return {"versions": [[entry.operation, entry.job_id] for entry in zk.table(spark, path).history()]}
 
 
 def count(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str) -> dict[str, Any]:
@@ -196,7 +209,9 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "write": write,
     "write_through_workers": write_through_workers,
     "append_jobs": append_jobs,
-    "plain_append": plain_append,
+    "plain_write": plain_write,
+    "recover": recover,
+    "history": history,
     "count": count,
 }
 

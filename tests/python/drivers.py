@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from sparkeeper.local.ports import HOST, free_ports
 from waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Self
 
 # A JVM on a busy machine with two cores.
@@ -99,3 +103,14 @@ class Driver:
                 self.kill()
         self.process.stdout.close()
         self._log.close()
+
+
+@contextlib.contextmanager
+def spark_connect_server(connect: str, log: Path) -> Iterator[str]:
+    """Run a Spark Connect server, and give its URL: its clients are drivers that start and die in a second, not ten."""
+    (port,) = free_ports(1)
+    plugin = "org.apache.spark.sql.connect.SparkConnectPlugin"
+    serve = {"spark.plugins": plugin, "spark.connect.grpc.binding.port": str(port)}
+    with Driver(connect, log, master="local[2,4]", spark=serve) as server:
+        server.ready()
+        yield f"sc://{HOST}:{port}"

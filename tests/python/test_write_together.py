@@ -22,7 +22,7 @@ def drivers(start_driver):
 def test_six_processes_append(spark, zk, tmp_path, drivers, record_property):
     table, plain = tmp_path / "t", tmp_path / "plain"
     spark.range(0).write.parquet(str(plain))
-    for name, do in ((table, "write"), (plain, "plain_append")):
+    for name, do in ((table, "write"), (plain, "plain_write")):
         for at, driver in enumerate(drivers):
             driver.tell(do, path=str(name), rows=[at * ROWS, (at + 1) * ROWS])
         answers = [driver.answer() for driver in drivers]

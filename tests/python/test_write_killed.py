@@ -60,6 +60,22 @@ def test_a_committed_version_is_published_by_whoever_looks(spark, zk, tmp_path, 
     assert ids(spark, table) == NEW
 
 
+def test_a_job_that_another_committed_meanwhile_is_visible_when_it_returns(spark, zk, tmp_path, start_driver):
+    table = tmp_path / "t"
+    driver = start_driver()
+    zk.write(spark.range(100)).save(str(table))
+
+    def elsewhere(step: Step) -> None:
+        if step is Step.RECOVERED:
+            driver.tell("write", path=str(table), rows=[1000, 1300], job_id="j", at=["COMMITTED", "SIGKILL"])
+            driver.wait_killed()
+
+    commit = zk.write(spark.range(1000, 1300)).job_id("j").on_step(elsewhere).save(str(table))
+    assert (commit.version, commit.replayed) == (2, True)
+    assert ids(spark, table) == OLD + NEW
+    settle(spark, zk, table)
+
+
 def test_a_dead_writer_is_given_up_only_after_its_grace(spark, zk, tmp_path, start_driver):
     table = tmp_path / "t"
     driver = start_driver()

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparkeeper._sparkeeper import commit_together
+from sparkeeper._sparkeeper import Chain, commit_together
 from sparkeeper.exceptions import CommitConflict, CommitUnknown, Fenced, SparkeeperError
 from sparkeeper.spark import names
 from sparkeeper.spark.files import read_manifest
@@ -88,12 +88,18 @@ def begin(request: Request) -> Part | Commit:
     if request.batch is not None:
         turn = request.batch.turn(ledger)
         if turn is None:
+            newest = ledger.newest()
+            if newest is not None:
+                publish(request.files, ledger, Chain(), newest)
             return Commit(version=ledger.version, files=0, bytes=0, replayed=True)
     order = {"job_id": request.job_id, **request.content.order(ledger)}
     attempt, done = ledger.begin(json.dumps(order), guard=request.guard, turn=turn)
     if attempt is None:
         if done is None:
             raise RuntimeError("begin returned neither an attempt nor a commit")
+        if done.version > ledger.version:
+            # Committed since `recover` looked, by a writer that may be dead: who is told so can read it.
+            publish(request.files, ledger, Chain(), done.manifest)
         return _commit(done, replayed=True)
     request.on_step(Step.BEGUN)
     return Part(request, ledger, attempt)

@@ -15,6 +15,7 @@ from sparkeeper.spark.attempt import Part, Request, begin, commit
 from sparkeeper.spark.content import Present
 from sparkeeper.spark.files import read_manifest
 from sparkeeper.spark.opening import open_table
+from sparkeeper.spark.progress import silent
 from sparkeeper.spark.proof import proven
 from sparkeeper.spark.reading import reading_options
 
@@ -42,7 +43,7 @@ def adopt(
         _undo_copy(zk, place, copied)
     shape, live = _of_plain_files(spark, place, format, options)
     content = Present(spark, operation="adopt", shape=shape, files=live, parameters=dict(options))
-    begun = begin(Request(zk, place, content, job_id=f"adopt-{uuid.uuid4().hex}", guard=None, on_step=lambda _: None))
+    begun = begin(Request(zk, place, content, job_id=f"adopt-{uuid.uuid4().hex}", guard=None, progress=silent()))
     if not isinstance(begun, Part):
         raise TypeError("a job without a name of its own was replayed")
     return commit(begun)
@@ -104,6 +105,6 @@ def _undo_copy(zk: Coordinator, place: Place, identity: bytes) -> None:
             chain.provide(missing, read_manifest(files, missing))
         live = {path for path, _, _ in chain.live(head)}
         others = [found.path for found in files.walk("") if found.path not in live]
-        files.relocate([(path, f"{names.PRIVATE}/superseded/{path}") for path in others])
-        files.relocate([(names.MIRROR, f"{names.PRIVATE}/mirror")])
+        files.relocate([(path, f"{names.PRIVATE}/superseded/{path}") for path in others], lambda _: None)
+        files.relocate([(names.MIRROR, f"{names.PRIVATE}/mirror")], lambda _: None)
     files.set_aside(names.PRIVATE)

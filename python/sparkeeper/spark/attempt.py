@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sparkeeper.spark.files import Files
     from sparkeeper.spark.guards import Guard
     from sparkeeper.spark.place import Place
+    from sparkeeper.spark.progress import Progress
     from sparkeeper.spark.stream import Batch
 
 _log = logging.getLogger("sparkeeper")
@@ -43,8 +44,13 @@ class Request:
     content: Content
     job_id: str
     guard: Guard | None
-    on_step: Callable[[Step], None]
+    progress: Progress
     batch: Batch | None = None
+
+    @property
+    def on_step(self) -> Callable[[Step], None]:
+        """What to call after each step."""
+        return self.progress.step
 
     @property
     def files(self) -> Files:

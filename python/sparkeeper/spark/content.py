@@ -80,7 +80,7 @@ class Rows:
         attempt.check()
         note_names(request.files, attempt.id, moves)
         request.on_step(Step.NAMED)
-        files = relocate(request.files, moves)
+        files = relocate(request.files, moves, request.progress)
         request.on_step(Step.RELOCATED)
         return files
 

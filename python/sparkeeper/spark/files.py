@@ -8,7 +8,7 @@ from sparkeeper.exceptions import CorruptManifest
 from sparkeeper.spark import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 class Found(NamedTuple):
@@ -49,15 +49,18 @@ class Files(Protocol):
         ...
 
     def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:
-        """Let a directory appear with its files, at once; one that is there stays."""
+        """Let a directory appear with its files, at once; one that is there stays.
+
+        Where that cannot be done at once, its files appear in the order given: a reader may find the first ones only.
+        """
         ...
 
     def make(self, directory: str) -> None:
         """Make one directory below one that exists."""
         ...
 
-    def relocate(self, moves: Sequence[tuple[str, str]]) -> None:
-        """Give files their final names, and let them last."""
+    def relocate(self, moves: Sequence[tuple[str, str]], on_moved: Callable[[int], None]) -> None:
+        """Give files their final names, and let them last; `on_moved` is told how many more have theirs."""
         ...
 
     def set_aside(self, directory: str) -> None:

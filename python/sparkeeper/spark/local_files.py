@@ -107,12 +107,17 @@ class LocalFiles:
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._at(directory))  # noqa: PTH102 - as above
 
-    def relocate(self, moves: Sequence[tuple[str, str]]) -> None:
-        """Give files their final names, and let them last."""
+    def relocate(self, moves: Sequence[tuple[str, str]], on_moved: Callable[[int], None]) -> None:
+        """Give files their final names, and let them last; `on_moved` is told how many more have theirs."""
         parents = {os.path.dirname(self._at(target)) for _, target in moves}  # noqa: PTH120 - as above
         for parent in sorted(parents):
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
-        _all(lambda move: _move(self._at(move[0]), self._at(move[1])), moves)
+
+        def move(pair: tuple[str, str]) -> None:
+            _move(self._at(pair[0]), self._at(pair[1]))
+            on_moved(1)
+
+        _all(move, moves)
         _all(_sync, [*parents, *self._made(parents)])
 
     def set_aside(self, directory: str) -> None:

@@ -10,6 +10,7 @@ from sparkeeper.spark.attempt import Request, write
 from sparkeeper.spark.content import Present
 from sparkeeper.spark.history import History
 from sparkeeper.spark.opening import open_table
+from sparkeeper.spark.progress import silent
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,6 +46,6 @@ def restore(zk: Coordinator, spark: SparkSession, place: Place, version: int, *,
             content=content,
             job_id=job_id if job_id is not None else uuid.uuid4().hex,
             guard=None,
-            on_step=lambda _: None,
+            progress=silent(),
         )
     )

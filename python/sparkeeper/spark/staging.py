@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from sparkeeper.spark.files import Files, Found
+    from sparkeeper.spark.progress import Progress
 
 # A zombie task attempt may then only touch its own attempt's directory, and no marker file has to be left out.
 _COMMITTER = {
@@ -74,9 +75,10 @@ def note_names(files: Files, tx: str, moves: list[Move]) -> None:
     files.make(names.candidates(tx))
 
 
-def relocate(files: Files, moves: list[Move]) -> list[tuple[str, int, int]]:
+def relocate(files: Files, moves: list[Move], progress: Progress) -> list[tuple[str, int, int]]:
     """Move every file to its final name, and return them as a manifest lists them."""
-    files.relocate([(move.staged, move.final) for move in moves])
+    progress.expect(len(moves))
+    files.relocate([(move.staged, move.final) for move in moves], progress.moved)
     return [(move.final, move.size, move.modified) for move in moves]
 
 

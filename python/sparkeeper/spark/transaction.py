@@ -133,7 +133,8 @@ class TransactionWrite(Write):
         self._job_id = self._transaction._job_id  # noqa: SLF001 - one module
         request = self._request(path)
         if request is not None:
-            self._transaction._take(request)  # noqa: SLF001 - one module
+            with request.progress:
+                self._transaction._take(request)  # noqa: SLF001 - one module
 
 
 def _place(request: Request) -> str:

@@ -11,6 +11,7 @@ from sparkeeper.spark.content import Rows
 from sparkeeper.spark.counting import Counted
 from sparkeeper.spark.opening import committed_version
 from sparkeeper.spark.place import locate
+from sparkeeper.spark.progress import Progress
 from sparkeeper.spark.records import Commit
 from sparkeeper.spark.staging import Output
 
@@ -51,6 +52,7 @@ class Write:
         self._count = False
         self._batch = batch
         self._on_step: Callable[[Step], None] = lambda _: None
+        self._progress = True
 
     def format(self, name: str) -> Self:
         """Set Spark's name of the file format: "parquet" (default), "orc", "csv", "json" or "text".
@@ -133,6 +135,11 @@ class Write:
         self._on_step = callback
         return self
 
+    def progress(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - as `blind`
+        """Show the stages of a save of more than a second, in a terminal or a notebook; False is silent."""
+        self._progress = on
+        return self
+
     def save(self, path: str | os.PathLike[str]) -> Commit:
         """Write the rows, once.
 
@@ -153,7 +160,8 @@ class Write:
         request = self._request(path, counted)
         if request is not None:
             try:
-                return write(request).with_rows(counted)
+                with request.progress:
+                    return write(request).with_rows(counted)
             except (CommitConflict, ConfigError):
                 # Somebody may have been first since we looked.
                 if self._mode != "ignore" or not committed_version(self._zk, request.place):
@@ -180,7 +188,7 @@ class Write:
             ),
             job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,
             guard=self._guard,
-            on_step=self._on_step,
+            progress=Progress(place.location.canonical, self._on_step, wanted=self._progress),
             batch=self._batch,
         )
 

@@ -24,7 +24,7 @@ class AssignmentProblem:
         *,
         weights: Incomplete | Sequence[int] | None = None,
         current: Incomplete | Sequence[int | None] | None = None,
-        eligible: tuple[Sequence[int | None], Incomplete | Sequence[int | None]] | None = None,
+        eligible: tuple[Incomplete | Sequence[int | None], Incomplete | Sequence[int | None]] | None = None,
         zones: Sequence[int | None] | None = None,
         priorities: Sequence[int] | None = None,
     ) -> AssignmentProblem: ...

@@ -36,6 +36,7 @@ enum Refused {
     Head,
     App,
     Floor,
+    Alive,
 }
 
 /// What one attempt adds to the request.
@@ -46,6 +47,7 @@ struct Part {
     head_version: i32,
     app: Option<(String, Vec<u8>, i32)>,
     floor: Option<(String, i32)>,
+    alive: Option<String>,
 }
 
 /// Commits the proposals, one for each table, all or none.
@@ -71,6 +73,10 @@ pub async fn commit(attempts: &mut [&mut Transaction]) -> Result<Outcome> {
         }
         writes.extend([Write::Create(job, record, NODE), Write::Set(head, next, Some(part.head_version))]);
         order.extend([(at, Refused::Job), (at, Refused::Head)]);
+        if let Some(path) = &part.alive {
+            writes.push(Write::Check(path, None));
+            order.push((at, Refused::Alive));
+        }
         if let Some((path, version)) = &part.floor {
             writes.push(Write::Check(path, Some(*version)));
             order.push((at, Refused::Floor));
@@ -105,6 +111,14 @@ pub async fn commit(attempts: &mut [&mut Transaction]) -> Result<Outcome> {
             }
             // The floor rose: whether the version is kept is to be seen again.
             (Some((_, Refused::Floor)), Error::BadVersion(_)) => break Outcome::Moved,
+            (Some((at, Refused::Alive)), Error::NoNode(_)) => {
+                return Err(Error::fenced(format!(
+                    "write of job '{}' to {}: the session that it began in has ended, and fence(\"session\") asks for that; \
+                     nothing of it is visible, run it again",
+                    attempts[*at].attempt.job_id,
+                    attempts[*at].place()
+                )));
+            }
             (Some((at, Refused::App)), Error::BadVersion(_) | Error::NoNode(_)) => {
                 return Err(attempts[*at].turned_away());
             }
@@ -161,6 +175,7 @@ impl Transaction {
             data: [self.record.turned(State::Committed).encode(), done.encode(), draft.head.encode()],
             head_version: *version,
             app: self.turn.as_ref().map(|turn| (turn.path.clone(), turn.record.encode(), turn.version)),
+            alive: self.one_session.then(|| layout::alive(table, &self.attempt.tx)),
             floor: self.floor.map(|version| (layout::floor(table), version)),
             done,
         })

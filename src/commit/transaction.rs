@@ -55,6 +55,9 @@ pub struct Order {
     /// Columns may be missing on either side.
     #[serde(default)]
     pub merge: bool,
+    /// Only in the session it begins in, not merely unless somebody takes over.
+    #[serde(default)]
+    pub one_session: bool,
     /// The version to restore, which must be kept until then.
     #[serde(default)]
     pub source: Option<u64>,
@@ -88,6 +91,8 @@ pub struct Transaction {
     source: Option<u64>,
     /// The version of the floor's node at which `source` was seen to be kept.
     pub(super) floor: Option<i32>,
+    /// Whether it ends with the session it began in.
+    pub(super) one_session: bool,
     pub(super) chain: Chain,
     /// The head last read, and its znode's version.
     pub(super) target: Option<(Head, i32)>,
@@ -145,6 +150,7 @@ impl Transaction {
             turn,
             source: order.source,
             floor: None,
+            one_session: order.one_session,
             chain: Chain::default(),
             target: None,
             draft: None,
@@ -301,7 +307,8 @@ impl Transaction {
             match self.table.session.multi(&writes, &[]).await {
                 // The name is nobody else's, so one that exists came from a request whose reply was lost.
                 Ok(_) | Err(NotWritten { index: Some(0), error: Error::NodeExists(_) }) => {
-                    self.keeper = Some(Keeper::start(self.table.session.clone(), alive, owner));
+                    let keep = || Keeper::start(self.table.session.clone(), alive.clone(), owner);
+                    self.keeper = (!self.one_session).then(keep);
                     return Ok(());
                 }
                 Err(refused) if refused.error.outcome_unknown() => self.table.session.sync(&tx).await?,

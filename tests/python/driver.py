@@ -26,7 +26,8 @@ def main() -> None:
     """Serve commands until the input ends."""
     settings = json.loads(sys.argv[1])
     spark = session(settings.pop("remote", None), settings.pop("master", "local[1]"), settings.pop("spark", {}))
-    zk = sparkeeper.connect(settings.pop("connect"), **settings)
+    # A short session is short of tries on a busy machine, unless it is told to go on.
+    zk = sparkeeper.connect(settings.pop("connect"), **{"timeout": 30, **settings})
     say({"ready": True, "spark": spark.version})
     for line in sys.stdin:
         command = json.loads(line)
@@ -57,9 +58,10 @@ def write(
     job_id: str | None = None,
     at: tuple[str, str] | None = None,
     blind: bool = False,
+    fence: str = "takeover",
 ) -> dict[str, Any]:
     """Write `id` from rows[0] to rows[1]; `at` is a step and the signal to send ourselves then."""
-    builder = zk.write(spark.range(*rows, numPartitions=2)).mode(mode).blind(blind)
+    builder = zk.write(spark.range(*rows, numPartitions=2)).mode(mode).blind(blind).fence(fence)
     if job_id is not None:
         builder = builder.job_id(job_id)
     steps: list[str] = []

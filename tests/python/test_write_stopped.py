@@ -53,6 +53,19 @@ def test_recovery_takes_over(spark, zk, tmp_path, driver):
         settle(spark, zk, table)
 
 
+def test_an_expiry_ends_a_job_that_asks_for_that(spark, zk, tmp_path, driver):
+    for step in ("STAGED", "PROPOSED"):
+        table = tmp_path / step
+        zk.write(spark.range(100)).save(str(table))
+        stop_at(driver, zk, table, step, fence="session")
+        driver.go_on()
+        answer = driver.answer()
+        assert answer.get("error") == "Fenced", f"{step}: {answer}"
+        assert "session that it began in" in answer["text"]
+        settle(spark, zk, table)
+        assert ids(spark, table) == list(range(100)), step
+
+
 def test_an_expiry_alone_ends_no_job(spark, zk, tmp_path, driver):
     for step in BEFORE_THE_COMMIT:
         table = tmp_path / step

@@ -50,6 +50,7 @@ class Rows:
     blind: bool
     create: bool
     merge: bool
+    one_session: bool
     adopts: bool = False
 
     def order(self, ledger: Ledger) -> dict[str, Any]:  # noqa: ARG002 - part of the protocol
@@ -66,6 +67,7 @@ class Rows:
             "blind": self.blind,
             "create": self.create,
             "merge": self.merge,
+            "one_session": self.one_session,
             "shape": shape,
             "parameters": dict(output.options),
             "writer": describe(output.df.sparkSession),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sparkeeper.spark.stream import Batch
 
 _MODES = ("append", "overwrite", "overwrite_partitions", "error", "errorifexists", "ignore")
+_FENCES = ("takeover", "session")
 _FORMATS = ("parquet", "orc", "csv", "json", "text")
 
 
@@ -49,6 +50,7 @@ class Write:
         self._guard: Guard | None = None
         self._blind = False
         self._merge = False
+        self._fence = "takeover"
         self._count = False
         self._batch = batch
         self._on_step: Callable[[Step], None] = lambda _: None
@@ -114,6 +116,20 @@ class Write:
     def blind(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - a switch that reads as a sentence
         """Let an overwrite replace what others committed since it began; without, that is a `CommitConflict`."""
         self._blind = on
+        return self
+
+    def fence(self, how: str) -> Self:
+        """Set what stops a writer whose session expired while it wrote.
+
+        Args:
+            how: "takeover" (default): it goes on, and fails where somebody took over or aborted it. "session": it fails.
+
+        Raises:
+            ConfigError: It is another word.
+        """
+        if how not in _FENCES:
+            raise ConfigError(f"fence({how!r}): use one of {', '.join(_FENCES)}")
+        self._fence = how
         return self
 
     def merge_schema(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002 - as `blind`
@@ -184,6 +200,7 @@ class Write:
                 operation=self._operation(),
                 blind=self._blind,
                 create=self._mode in {"error", "errorifexists", "ignore"},
+                one_session=self._fence == "session",
                 merge=self._merge or self._option("mergeSchema") == "true",
             ),
             job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,

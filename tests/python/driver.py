@@ -5,6 +5,7 @@ Commands and answers are one JSON object a line. `drivers.Driver` is the other e
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import SparkSession
 
 import sparkeeper
+from hadoop_path import HadoopPath
 from sparkeeper.exceptions import SparkeeperError
 
 if TYPE_CHECKING:
@@ -190,6 +192,13 @@ def count(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str) -> dict[s
     return {"rows": spark.read.parquet(path).count()}
 
 
+def call(spark: SparkSession, zk: sparkeeper.Coordinator, *, function: str, path: str) -> dict[str, Any]:
+    """Call `module:function` of the tests on a path of Hadoop's: this Spark has jars that theirs lacks."""
+    module, _, name = function.partition(":")
+    getattr(importlib.import_module(module), name)(spark, zk, HadoopPath(spark, path))
+    return {"done": 1}
+
+
 def plan(spark: SparkSession, zk: sparkeeper.Coordinator, *, rows: int, again: bool = False) -> dict[str, Any]:
     """Ask for the plan `raced`, or plan it again, and place rows by it."""
     data = spark.range(rows)
@@ -205,6 +214,7 @@ def say(answer: dict[str, Any]) -> None:
 
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "call": call,
     "plan": plan,
     "stream": stream,
     "transaction": transaction,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Location
-from sparkeeper.exceptions import ConfigError
 from sparkeeper.spark.local_files import LocalFiles
 
 if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject, JVMView
     from pyspark.sql import SparkSession
 
     from sparkeeper.spark.files import Files
@@ -31,34 +31,55 @@ def locate(spark: SparkSession, path: str | os.PathLike[str]) -> Place:
     """Return where `path` is.
 
     Raises:
-        ConfigError: The path is no directory of a table, or on a file system that is not supported yet.
+        ConfigError: The path is no directory of a table, or on a file system that is not reached from here.
     """
     text = os.fspath(path)
     default = default_file_system(spark)
-    if default.startswith("file:") and ":" not in text.split("/", 1)[0]:
-        text = os.path.join(_working_directory(spark), text)  # noqa: PTH118 - a Path would drop what Hadoop keeps
+    if not text.startswith("/") and ":" not in text.split("/", 1)[0]:
+        text = f"{_working_directory(spark, default)}/{text}"
     location = Location(text, default)
     if location.scheme == "file":
         real = Location(os.path.realpath(location.path))
         return Place(real, location, LocalFiles(real.path))
-    raise ConfigError(
-        f"table {location.canonical}: fault-tolerant writes reach file: paths in this version, and this one is "
-        f"{location.scheme}:; use a mounted path, or plain df.write until {location.scheme}: is supported"
-    )
+    return Place(location, location, _remote_files(spark, location))
+
+
+def _remote_files(spark: SparkSession, location: Location) -> Files:
+    # Neither needs what the other imports.
+    if _jvm(spark) is None:
+        from sparkeeper.spark.arrow_files import open_arrow  # noqa: PLC0415
+
+        return open_arrow(location)
+    from sparkeeper.spark.hadoop_files import open_hadoop  # noqa: PLC0415
+
+    return open_hadoop(spark, location, _settings(spark))
 
 
 def default_file_system(spark: SparkSession) -> str:
     """Return the file system of a path without a scheme."""
-    context = getattr(spark, "_jsc", None)
-    if context is not None:
-        found: str | None = context.hadoopConfiguration().get("fs.defaultFS")
-        return found or "file:///"
-    # Spark Connect hides the server's configuration; what was set through Spark shows.
-    return spark.conf.get("spark.hadoop.fs.defaultFS", None) or "file:///"
+    if _jvm(spark) is None:
+        # Spark Connect hides the server's configuration; what was set through Spark shows.
+        return spark.conf.get("spark.hadoop.fs.defaultFS", None) or "file:///"
+    found: str | None = _settings(spark).get("fs.defaultFS")
+    return found or "file:///"
 
 
-def _working_directory(spark: SparkSession) -> str:
-    """Return where Spark looks for a relative path: its JVM's directory, which Python may have left since."""
-    jvm = getattr(spark, "_jvm", None)
-    found: str | None = jvm.java.lang.System.getProperty("user.dir") if jvm is not None else None
-    return found or os.getcwd()  # noqa: PTH109 - as above
+def _working_directory(spark: SparkSession, default: str) -> str:
+    """Return where Spark looks for a relative path."""
+    jvm = _jvm(spark)
+    if jvm is None:
+        return os.getcwd()  # noqa: PTH109 - a Path would drop what Hadoop keeps
+    if default.startswith("file:"):
+        # Its JVM's directory, which Python may have left since.
+        return str(jvm.java.lang.System.getProperty("user.dir"))
+    return str(jvm.org.apache.hadoop.fs.FileSystem.get(_settings(spark)).getWorkingDirectory().toString())
+
+
+def _jvm(spark: SparkSession) -> JVMView | None:
+    """Return the JVM of a classic session; Spark Connect has none."""
+    return getattr(spark, "_jvm", None)
+
+
+def _settings(spark: SparkSession) -> JavaObject:
+    """Return a classic session's own Hadoop configuration."""
+    return spark._jsparkSession.sessionState().newHadoopConf()  # noqa: SLF001 - PySpark has no public way to it

@@ -122,7 +122,7 @@ class Write:
         """Set what stops a writer whose session expired while it wrote.
 
         Args:
-            how: "takeover" (default): it goes on, and fails where somebody took over or aborted it. "session": it fails.
+            how: "takeover" (default): it goes on, and fails where somebody took over. "session": it fails.
 
         Raises:
             ConfigError: It is another word.

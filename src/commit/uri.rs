@@ -1,5 +1,8 @@
 //! One spelling for a table's place: `/a`, `/a/`, `file:/a` and `file:///a` are one table, `s3` is `s3a`.
 //!
+//! An authority keeps the case and the port that it was written with, because Hadoop looks settings up under it; which
+//! table it is does not depend on either.
+//!
 //! Paths are taken as Hadoop takes them: nothing in them is decoded, `%20` is three characters. The escaping of
 //! [`Location::child_uri`] is that of Java's `URI`, which Spark writes into its own `_spark_metadata` and compares
 //! as text.
@@ -8,6 +11,9 @@ use std::fmt::Write as _;
 
 use crate::commit::layout;
 use crate::error::{Error, Result};
+
+/// What Hadoop takes where an HDFS authority names no port.
+const NAMENODE_PORT: &str = ":8020";
 
 /// Where a table lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,18 +25,21 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads an absolute path or URI. `default_fs` (say `file:///` or `hdfs://nn:8020`) stands where no scheme is given.
+    /// Reads an absolute path or URI. `default_fs` (say `file:///` or `hdfs://nn:8020`) stands where no scheme is given,
+    /// and where its own scheme is given without an authority.
     ///
     /// # Errors
     /// `Config` where the path is relative, or the root.
     pub fn parse(text: &str, default_fs: &str) -> Result<Self> {
         let (scheme, rest) = split_scheme(text);
+        let (default, default_rest) = split_scheme(default_fs);
+        let (default, default_authority) = (default.unwrap_or("file"), split_authority(default_rest).0);
         let (scheme, authority, path) = if let Some(scheme) = scheme {
             let (authority, path) = split_authority(rest);
-            (scheme, authority, path)
+            let inherits = authority.is_empty() && scheme.eq_ignore_ascii_case(default);
+            (scheme, if inherits { default_authority } else { authority }, path)
         } else {
-            let (default, rest) = split_scheme(default_fs);
-            (default.unwrap_or("file"), split_authority(rest).0, text)
+            (default, default_authority, text)
         };
         if !path.starts_with('/') {
             return Err(Error::config(format!("table path '{text}' is relative; make it absolute")));
@@ -45,7 +54,7 @@ impl Location {
         };
         let authority = match (scheme.as_str(), authority) {
             ("file", _) => String::new(),
-            (_, authority) => authority.to_ascii_lowercase(),
+            (_, authority) => authority.to_owned(),
         };
         Ok(Self { scheme, authority, path })
     }
@@ -71,7 +80,12 @@ impl Location {
     /// The node that says which table lives here.
     #[must_use]
     pub fn znode(&self) -> String {
-        layout::path(&self.canonical())
+        let authority = self.authority.to_ascii_lowercase();
+        let authority = match self.scheme.as_str() {
+            "hdfs" => authority.strip_suffix(NAMENODE_PORT).unwrap_or(&authority),
+            _ => &authority,
+        };
+        layout::path(&format!("{}://{authority}{}", self.scheme, self.path))
     }
 
     /// The escaped URI of a file below this place, as Spark writes it into a log.
@@ -155,9 +169,23 @@ mod tests {
     #[test]
     fn a_path_without_scheme_is_on_the_default_file_system() {
         let at = |text| Location::parse(text, "hdfs://NN:8020").expect("valid").canonical();
-        assert_eq!(at("/t"), "hdfs://nn:8020/t");
+        assert_eq!(at("/t"), "hdfs://NN:8020/t");
+        assert_eq!(at("hdfs:/t"), "hdfs://NN:8020/t");
+        assert_eq!(at("HDFS:///t"), "hdfs://NN:8020/t");
         assert_eq!(at("file:/t"), "file:///t");
         assert_eq!(at("hdfs://nn:8020/t/"), "hdfs://nn:8020/t");
+    }
+
+    #[test]
+    fn neither_case_nor_the_default_port_of_an_authority_makes_another_table() {
+        let znode = |text| Location::parse(text, "file:///").expect("valid").znode();
+        for text in ["hdfs://NN:8020/t", "hdfs://nn/t", "hdfs://Nn/t/"] {
+            assert_eq!(znode(text), znode("hdfs://nn:8020/t"), "{text}");
+        }
+        for other in ["hdfs://nn:9000/t", "hdfs://other/t", "hdfs://nn/T", "viewfs://nn/t"] {
+            assert_ne!(znode(other), znode("hdfs://nn:8020/t"), "{other}");
+        }
+        assert_eq!(canonical("viewfs://ClusterX/t"), "viewfs://ClusterX/t");
     }
 
     #[test]

@@ -106,5 +106,5 @@ def _undo_copy(zk: Coordinator, place: Place, identity: bytes) -> None:
         live = {path for path, _, _ in chain.live(head)}
         others = [found.path for found in files.walk("") if found.path not in live]
         files.relocate([(path, f"{names.PRIVATE}/superseded/{path}") for path in others], lambda _: None)
-        files.relocate([(names.MIRROR, f"{names.PRIVATE}/mirror")], lambda _: None)
+        files.set_aside(names.MIRROR)
     files.set_aside(names.PRIVATE)

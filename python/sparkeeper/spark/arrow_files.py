@@ -101,6 +101,9 @@ class ArrowFiles:
         """Delete files; those that are missing are as good."""
         self._all(self._delete, list(paths))
 
+    def sweep(self, directory: str, age: float) -> None:
+        """Do nothing: a file is never on its way to another name here."""
+
     def delete_tree(self, directory: str) -> None:
         """Delete a directory with everything in it."""
         try:

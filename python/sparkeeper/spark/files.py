@@ -71,6 +71,10 @@ class Files(Protocol):
         """Delete files; those that are missing are as good."""
         ...
 
+    def sweep(self, directory: str, age: float) -> None:
+        """Delete what was not touched in a directory for so many seconds; `publish` writes again what it misses."""
+        ...
+
     def delete_tree(self, directory: str) -> None:
         """Delete a directory with everything in it."""
         ...

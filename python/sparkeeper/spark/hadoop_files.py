@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 """Renames a call: what may go on in the JVM when Python is interrupted, and how often progress shows."""
+
+_MILLISECONDS = 1000
 
 _OBJECT_STORES = frozenset({"s3a"})
 """A file appears there whole when it is closed, and a rename copies."""
@@ -140,6 +143,23 @@ class HadoopFiles:
     def delete(self, paths: Iterable[str]) -> None:
         """Delete files; those that are missing are as good."""
         self._calls.delete([self._at(path) for path in paths])
+
+    def sweep(self, directory: str, age: float) -> None:
+        """Delete what was not touched in a directory for so many seconds."""
+        if self._object_store:
+            # Nothing is written there on its way to another name.
+            return
+        oldest = (time.time() - age) * _MILLISECONDS
+        try:
+            found = self._calls.listing([self._at(directory)])
+        except FileNotFoundError:
+            return
+        for status in found:
+            if status.modified <= oldest:
+                # Out of its writer's reach first: nobody may publish a directory that is half deleted.
+                swept = f"{directory}/{uuid.uuid4().hex}"
+                self._calls.rename([self._at(f"{directory}/{posixpath.basename(status.path)}")], [self._at(swept)])
+                self.delete_tree(swept)
 
     def delete_tree(self, directory: str) -> None:
         """Delete a directory with everything in it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -79,28 +80,45 @@ class LocalFiles:
 
     def publish(self, path: str, data: bytes) -> None:
         """Let a file appear whole, and last."""
-        scratch = self._scratch()
-        _write(scratch, data)
         target = self._at(path)
         parent = os.path.dirname(target)  # noqa: PTH120 - as above
-        os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
-        os.replace(scratch, target)  # noqa: PTH105 - as above
+
+        def appear(scratch: str) -> None:
+            _write(scratch, data)
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
+            os.replace(scratch, target)  # noqa: PTH105 - as above
+
+        self._through_scratch(appear)
         _sync(parent)
 
     def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:
         """Let a directory appear with its files, at once; one that is there stays."""
-        scratch = self._scratch()
-        os.mkdir(scratch)  # noqa: PTH102 - as above
-        for name, data in contents:
-            _write(f"{scratch}/{name}", data)
-        _sync(scratch)
-        try:
+
+        def appear(scratch: str) -> None:
+            os.mkdir(scratch)  # noqa: PTH102 - as above
+            for name, data in contents:
+                _write(f"{scratch}/{name}", data)
+            _sync(scratch)
             os.rename(scratch, self._at(path))  # noqa: PTH104 - as above
+
+        try:
+            self._through_scratch(appear)
         except OSError:
-            shutil.rmtree(scratch)
             if not os.path.isdir(self._at(path)):  # noqa: PTH112 - as above
                 raise
         _sync(self._root)
+
+    def sweep(self, directory: str, age: float) -> None:
+        """Delete what was not touched in a directory for so many seconds."""
+        oldest = time.time() - age
+        for name in self.names(directory):
+            with contextlib.suppress(FileNotFoundError):
+                found = self._at(f"{directory}/{name}")
+                if os.lstat(found).st_mtime <= oldest:
+                    # Out of its writer's reach first: nobody may publish a directory that is half deleted.
+                    swept = self._at(f"{directory}/{uuid.uuid4().hex}")
+                    os.rename(found, swept)  # noqa: PTH104 - as above
+                    _remove(swept)
 
     def make(self, directory: str) -> None:
         """Make one directory below one that exists."""
@@ -144,9 +162,23 @@ class LocalFiles:
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
 
-    def _scratch(self) -> str:
-        os.makedirs(self._at(names.SCRATCH), exist_ok=True)  # noqa: PTH103 - as above
-        return self._at(f"{names.SCRATCH}/{uuid.uuid4().hex}")
+    def _through_scratch(self, appear: Callable[[str], None]) -> None:
+        """Let something appear by way of a name that nobody looks at, of which nothing stays when that fails."""
+        for last in (False, False, True):
+            os.makedirs(self._at(names.SCRATCH), exist_ok=True)  # noqa: PTH103 - as above
+            scratch = self._at(f"{names.SCRATCH}/{uuid.uuid4().hex}")
+            try:
+                appear(scratch)
+            except FileNotFoundError:
+                # A sweep took it for a dead writer's.
+                _remove(scratch)
+                if last:
+                    raise
+            except OSError:
+                _remove(scratch)
+                raise
+            else:
+                return
 
     def _made(self, parents: set[str]) -> set[str]:
         """Return the directories above, up to the table's, whose entries may be new."""
@@ -164,6 +196,15 @@ def _write(path: str, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _remove(path: str) -> None:
+    """Delete a file, or a directory with everything in it; one that is missing is as good."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.isdir(path):  # noqa: PTH112 - as above
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)  # noqa: PTH108 - as above
 
 
 def _move(source: str, target: str) -> None:

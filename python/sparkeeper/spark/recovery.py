@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Chain
@@ -16,8 +17,6 @@ from sparkeeper.spark.history import History
 from sparkeeper.spark.publish import publish
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from sparkeeper._sparkeeper import Ledger
     from sparkeeper.spark.files import Files
 
@@ -52,6 +51,8 @@ def recover(files: Files, ledger: Ledger, *, job_id: str | None, grace: float | 
         if action != "sweep":
             ledger.forget(tx)
         done[action].append(tx)
+    # A writer that was killed while it published left half of it there.
+    files.sweep(names.SCRATCH, grace.total_seconds() if isinstance(grace, timedelta) else grace)
     published = publish(files, ledger, Chain(), ledger.manifest) if ledger.manifest is not None else 0
     return Recovery((*done["roll_back"], *done["sweep"]), tuple(done["finish"]), published)
 

@@ -205,7 +205,10 @@ impl Table {
                     // Both times are the servers': ours may be an hour off.
                     let now = match now {
                         Some(now) => now,
-                        None => *now.insert(self.session.set(&parent, b"", None, &[]).await?.mtime),
+                        None => {
+                            let touched = until_answered(&self.session, || self.session.set(&parent, b"", None, &[]));
+                            *now.insert(touched.await?.mtime)
+                        }
                     };
                     Some(Duration::from_millis(u64::try_from(now - suspect.ctime).unwrap_or_default()))
                 }
@@ -274,7 +277,8 @@ pub(super) async fn ensure(session: &Session, path: &str) -> Result<()> {
     }
 }
 
-/// Repeats a request whose reply was lost. Only for those whose second run finds the first one's traces and says so.
+/// Repeats a request whose reply was lost. Only for those whose second run does no harm, or finds the first one's traces
+/// and says so.
 pub(super) async fn until_answered<T, F>(session: &Session, request: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,

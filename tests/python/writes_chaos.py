@@ -148,11 +148,11 @@ def main() -> int:
         results["plain Spark" if plain else "Sparkeeper"] = found
         sys.stdout.write(table({"plain Spark" if plain else "Sparkeeper": found}))
         sys.stdout.writelines(f"  {fault}\n" for fault in found["what"][:20])
+        if arguments.json is not None:
+            arguments.json.parent.mkdir(parents=True, exist_ok=True)
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     if len(results) > 1:
         sys.stdout.write(f"\nseed {arguments.seed}\n{table(results)}")
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     return 1 if any(found["faults"] for name, found in results.items() if name == "Sparkeeper") else 0
 
 

@@ -43,7 +43,7 @@ impl Table {
     async fn pinned(&self) -> Result<(Vec<Pin>, i32)> {
         let parent = layout::pins(&self.identity.uuid);
         ensure(&self.session, &parent).await?;
-        let version = self.session.set(&parent, b"", None, &[]).await?.version;
+        let version = until_answered(&self.session, || self.session.set(&parent, b"", None, &[])).await?.version;
         let mut pins = Vec::new();
         for name in self.session.children(&parent).await? {
             let path = format!("{parent}/{name}");
@@ -141,7 +141,7 @@ impl Table {
     pub async fn sweep_jobs(&self, age: Duration) -> Result<usize> {
         let parent = layout::jobs(&self.identity.uuid);
         // All times are the servers': ours may be an hour off.
-        let now = self.session.set(&parent, b"", None, &[]).await?.mtime;
+        let now = until_answered(&self.session, || self.session.set(&parent, b"", None, &[])).await?.mtime;
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let mut swept = 0;
         for shard in self.session.children(&parent).await? {

@@ -6,6 +6,7 @@ server.
 
 from __future__ import annotations
 
+import os
 import posixpath
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -146,4 +147,8 @@ def open_arrow(location: Location) -> ArrowFiles:
         )
     from pyarrow.fs import S3FileSystem  # noqa: PLC0415 - as above
 
-    return ArrowFiles(path, S3FileSystem(), path.removeprefix("s3a://"))
+    # A server other than AWS's has no host name for each bucket; pyarrow asks it by path only where it is told of it.
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    scheme, _, host = endpoint.rpartition("://") if endpoint else ("", "", None)
+    fs = S3FileSystem(endpoint_override=host, scheme=scheme or None)
+    return ArrowFiles(path, fs, path.removeprefix("s3a://"))

@@ -124,14 +124,21 @@ def stream(
 
 
 def write_through_workers(
-    spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str, rows: int, marks: str, gate: str | None = None
+    spark: SparkSession,
+    zk: sparkeeper.Coordinator,
+    *,
+    path: str,
+    rows: int,
+    marks: str,
+    gate: str | None = None,
+    job_id: str = "workers",
 ) -> dict[str, Any]:
-    """Write rows that Python workers make in four tasks, each of which leaves a mark when it begins.
+    """Write rows that Python workers make in four tasks, each of which leaves a mark when it begins and when it ends.
 
     With a gate they wait until that file is there; without, the first attempt of the first task dies half way.
     """
     df = spark.range(0, rows, numPartitions=4).mapInPandas(work(marks, gate), "id bigint")
-    commit = zk.write(df).save(path)
+    commit = zk.write(df).job_id(job_id).save(path)
     return {"version": commit.version, "files": commit.files}
 
 
@@ -154,6 +161,7 @@ def work(marks: str, gate: str | None) -> Callable[[Iterator[Any]], Iterator[Any
             if gate is None and task.partitionId() == 0 and task.attemptNumber() == 0:
                 os._exit(1)
             yield batch.tail(len(batch) - len(batch) // 2)
+        pathlib.Path(marks, f"{task.partitionId()}-{task.attemptNumber()}-done").touch()
 
     return pass_on
 

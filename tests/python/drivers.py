@@ -18,22 +18,23 @@ from sparkeeper.local.ports import HOST, free_ports
 from waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Self
 
 # A JVM on a busy machine with two cores.
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 class Driver:
     """A process with a Spark session and a coordinator."""
 
-    def __init__(self, connect: str, log: Path, **settings: Any) -> None:
-        """Start it; it needs some seconds to be ready. `log` gets what Spark has to say."""
+    def __init__(self, connect: str, log: Path, *, under: Sequence[str] = (), **settings: Any) -> None:
+        """Start it, under another program if need be; it takes seconds. `log` gets what Spark has to say."""
         self._log = log.open("ab")
+        program = [sys.executable, str(Path(__file__).with_name("driver.py"))]
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("driver.py")), json.dumps({"connect": connect, **settings})],
+            [*under, *program, json.dumps({"connect": connect, **settings})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Unbuffered: what was read ahead would be hidden from select.

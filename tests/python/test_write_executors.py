@@ -7,7 +7,8 @@ import json
 
 import psutil
 
-from tables import ids, leftovers, manifests, settle
+from drivers import PATIENCE
+from tables import ids, is_alive, leftovers, manifests, settle, transactions
 from waiting import wait_for
 
 
@@ -37,6 +38,27 @@ def test_an_executor_killed_in_the_middle_of_its_task(spark, zk, tmp_path, start
     assert any(mark.name.endswith("-1") for mark in marks.iterdir()), "no task was run again"
     assert ids(spark, table) == [*range(400), *range(1000, 1010)]
     settle(spark, zk, table)
+
+
+def test_tasks_of_a_dead_driver_go_on_after_another_run_of_its_job_committed(spark, zk, tmp_path, start_driver):
+    table, marks, gate = tmp_path / "t", tmp_path / "marks", tmp_path / "gate"
+    marks.mkdir()
+    zk.write(spark.range(1000, 1010)).save(str(table))
+    driver = start_driver()
+    driver.tell("write_through_workers", path=str(table), rows=400, marks=str(marks), gate=str(gate), job_id="j")
+    wait_for(lambda: len(list(marks.iterdir())) == 2, PATIENCE, "two tasks to begin")
+    (dead,) = transactions(zk, table)
+    driver.kill()
+    wait_for(lambda: not is_alive(zk, table, dead), 30, "its session to expire")
+    again = zk.write(spark.range(400)).job_id("j").save(str(table))
+    assert (again.version, again.replayed) == (2, False)
+    assert leftovers(zk, table) == []
+    gate.touch()
+    wait_for(lambda: len(list(marks.glob("*-done"))) >= 4, PATIENCE, "the dead driver's tasks to end")
+    wait_for(lambda: list((table / "_zk/tx").rglob("part-*")), PATIENCE, "files of theirs")
+    assert ids(spark, table) == [*range(400), *range(1000, 1010)]
+    settle(spark, zk, table)
+    assert ids(spark, table) == [*range(400), *range(1000, 1010)]
 
 
 def test_a_task_that_dies_half_way_is_run_again(spark, zk, tmp_path, start_driver):

@@ -24,7 +24,7 @@ use crate::commit::manifest::{Operation, Sealed, Shape, Writer};
 use crate::commit::record::{Committed, TransactionRecord};
 use crate::commit::recover::State;
 use crate::commit::rules::{self, Intent};
-use crate::commit::table::{Table, ensure};
+use crate::commit::table::{Table, ensure, until_answered};
 use crate::error::{Error, Result};
 use crate::recipes::{Held, Holder, Lock};
 use crate::session::{CreateKind, Grant, NotWritten, Write};
@@ -296,6 +296,20 @@ impl Transaction {
         self.leave_queue();
         self.keeper = None;
         self.table.forget(&self.attempt.tx).await
+    }
+
+    /// Leaves what is left over to whoever comes next, who otherwise lets a living writer clean up after itself.
+    ///
+    /// # Errors
+    /// `ConnectionLost` where the ensemble stays away; it is left over with this session's end then.
+    pub async fn step_back(&mut self) -> Result<()> {
+        self.leave_queue();
+        self.keeper = None;
+        let alive = layout::alive(&self.attempt.table, &self.attempt.tx);
+        match until_answered(&self.table.session, || self.table.session.delete(&alive, None, false, &[])).await {
+            Ok(()) | Err(Error::NoNode(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn enter(&mut self) -> Result<()> {

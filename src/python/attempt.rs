@@ -123,6 +123,12 @@ impl Attempt {
         block_on(py, transaction.forget())
     }
 
+    /// Leave what is left over to whoever comes next.
+    fn step_back(&self, py: Python<'_>) -> PyResult<()> {
+        let mut transaction = self.locked(py)?;
+        block_on(py, transaction.step_back())
+    }
+
     /// What it has read of the table's history, its own commit included.
     fn chain(&self, py: Python<'_>) -> PyResult<Chain> {
         Ok(Chain::from(self.locked(py)?.chain().clone()))

@@ -109,18 +109,23 @@ def spark_connect(connect_string: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def start_driver(
-    connect_string: str, namespace: str, tmp_path: Path, request: pytest.FixtureRequest
+    connect_string: str,
+    namespace: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Driver]]:
     """Start Spark drivers in processes of their own, in the test's corner of the tree; they end with the test.
 
     They are clients of a Spark Connect server unless `classic` is asked for: a driver with a JVM of its own.
     """
+    # Not in `tmp_path`, which need not be on a disk.
+    log = tmp_path_factory.mktemp("drivers") / "drivers.log"
     with contextlib.ExitStack() as stack:
 
         def start(*, classic: bool = False, **settings: Any) -> Driver:
             settings = {"namespace": namespace, "session_timeout": 2, **settings}
             if not classic:
                 settings["remote"] = request.getfixturevalue("spark_connect")
-            return stack.enter_context(Driver(connect_string, tmp_path / "drivers.log", **settings))
+            return stack.enter_context(Driver(connect_string, log, **settings))
 
         yield start

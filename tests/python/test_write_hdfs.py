@@ -51,7 +51,8 @@ def test_five_spellings_are_one_table(spark, zk, hdfs):
     for spelling in spellings:
         zk.write(session.range(1)).save(spelling)
     assert zk.table(session, f"/{name}").version == 5
-    assert ids(session, f"/{name}") == ids(session, f"hdfs:///{name}") == [0] * 5
+    # Spark's reader of its log does not resolve a scheme without an authority.
+    assert ids(session, f"/{name}") == ids(session, f"{hdfs.uri}/{name}") == [0] * 5
     zk.write(session.range(1)).save(f"{name}-relative")
     assert ids(session, f"{name}-relative") == [0]
 

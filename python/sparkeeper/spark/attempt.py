@@ -6,6 +6,7 @@ and nothing after it can undo it. Several tables may share that request; each ha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from dataclasses import dataclass
@@ -172,6 +173,8 @@ def give_up(parts: Sequence[Part], error: BaseException) -> tuple[bool, list[Com
     except (OSError, SparkeeperError) as trouble:
         jobs = parts[0].request.job_id
         _log.warning("job '%s': rolling back failed: %s; the next write or recover() does it", jobs, trouble)
+        for part in parts:
+            _step_back(part)
         return False, None
     if fenced is not None:
         raise fenced from error
@@ -203,6 +206,7 @@ def _settle(part: Part, done: Committed, *, won: bool) -> None:
             request.place.location.canonical,
             error,
         )
+        _step_back(part)
 
 
 def _tidy(part: Part, done: Committed | None) -> Committed | None:
@@ -218,6 +222,12 @@ def _tidy(part: Part, done: Committed | None) -> Committed | None:
         files.delete_tree(names.staging(attempt.id))
     attempt.forget()
     return done
+
+
+def _step_back(part: Part) -> None:
+    """Let others do what failed here; without a connection they may once this session has expired."""
+    with contextlib.suppress(SparkeeperError):
+        part.attempt.step_back()
 
 
 def _deposed(parts: Sequence[Part]) -> Fenced | None:

@@ -1,0 +1,88 @@
+"""FAULTS 42: the right to write is lost: an error and the old snapshot; after the commit, no error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+
+from sparkeeper.spark.steps import Step
+from tables import ids, settle
+
+OLD, NEW = list(range(100)), list(range(1000, 1300))
+# Root is bound by rights only without the capability to pass over them.
+AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+def limit(process, size):
+    """Let a process write no file longer than that: the kernel fails its write, as it does on a full disk."""
+    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, most))
+
+
+def stop_in_an_overwrite(driver, table, step):
+    driver.tell("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new", at=[step.name, "SIGSTOP"])
+    driver.wait_stopped()
+
+
+def write_again(spark, zk, driver, table):
+    answer = driver.ask("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new")
+    assert answer.get("version") == 2, answer
+    assert ids(spark, table) == NEW
+    settle(spark, zk, table)
+
+
+@contextlib.contextmanager
+def forbidden(directory):
+    """Nobody may make or delete anything in it."""
+    before = directory.stat().st_mode
+    directory.chmod(0o500)
+    yield
+    directory.chmod(before)
+
+
+def test_the_right_to_write_is_lost(spark, zk, tmp_path, start_driver):
+    driver = start_driver(classic=True, under=AS_ANYBODY, session_timeout=10)
+    for step, where in [
+        (Step.BEGUN, "_zk/tx"),
+        (Step.STAGED, "_zk/tx/*"),
+        (Step.NAMED, "."),
+        (Step.RELOCATED, "_zk/manifests"),
+    ]:
+        table = tmp_path / step.name
+        zk.write(spark.range(100)).save(str(table))
+        stop_in_an_overwrite(driver, table, step)
+        with forbidden(next(table.glob(where)) if "*" in where else table / where):
+            driver.go_on()
+            answer = driver.answer()
+            assert "Permission denied" in answer.get("text", ""), f"{step}: {answer}"
+            assert ids(spark, table) == OLD
+        settle(spark, zk, table)
+        assert ids(spark, table) == OLD
+        write_again(spark, zk, driver, table)
+
+
+def test_the_right_to_publish_is_lost(spark, zk, tmp_path, start_driver):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+    driver = start_driver(classic=True, under=AS_ANYBODY, session_timeout=10)
+    stop_in_an_overwrite(driver, table, Step.COMMITTED)
+    with forbidden(table / "_spark_metadata"):
+        driver.go_on()
+        assert driver.answer().get("version") == 2
+        assert ids(spark, table) == OLD
+    settle(spark, zk, table)
+    assert ids(spark, table) == NEW
+
+
+def test_no_room_to_publish_is_no_error_because_the_commit_stands(spark, zk, tmp_path, start_driver):
+    table = tmp_path / "t"
+    zk.write(spark.range(100)).save(str(table))
+    driver = start_driver(session_timeout=10)
+    stop_in_an_overwrite(driver, table, Step.COMMITTED)
+    limit(driver.process, 16)
+    driver.go_on()
+    assert driver.answer().get("version") == 2
+    assert ids(spark, table) == OLD
+    settle(spark, zk, table)
+    assert ids(spark, table) == NEW

@@ -71,7 +71,7 @@ class ArrowFiles:
             raise FileNotFoundError(f"{self._root}/{parent}: the directory is gone")
         self.publish(path, data)
 
-    def publish(self, path: str, data: bytes) -> None:
+    def publish(self, path: str, data: bytes, *, by: str | None = None) -> None:  # noqa: ARG002 - it takes no way there
         """Let a file appear whole, and last."""
         with self._fs.open_output_stream(self._at(path)) as stream:
             stream.write(data)

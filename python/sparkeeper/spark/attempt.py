@@ -128,14 +128,16 @@ def race(parts: Sequence[Part]) -> tuple[bool, list[Committed]]:
             name, data = part.attempt.propose()
             candidate = f"{names.candidates(part.attempt.id)}/{name}"
             part.request.files.note(candidate, b"")
-            part.request.files.publish(names.manifest(name), data)
+            part.request.files.publish(names.manifest(name), data, by=names.desk(part.attempt.id))
             part.request.on_step(Step.PROPOSED)
-            candidates.append((part.request.files, [names.manifest(name), candidate]))
+            candidates.append((part.request.files, names.manifest(name), candidate))
         outcome, done = commit_together([part.attempt for part in parts])
         if outcome == "committed":
             return True, done
-        for files, paths in candidates:
-            files.delete(paths)
+        for files, manifest, note in candidates:
+            # In this order: the note is how others know of the manifest.
+            files.delete([manifest])
+            files.delete([note])
         if outcome == "replayed":
             return False, done
 

@@ -121,6 +121,7 @@ class Present:
         # Nothing is to be taken away again: they were there before.
         request.files.publish(names.relocation(part.attempt.id), b"[]")
         request.files.make(names.candidates(part.attempt.id))
+        request.files.make(names.desk(part.attempt.id))
         return list(self.files)
 
 

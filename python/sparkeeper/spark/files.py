@@ -44,8 +44,8 @@ class Files(Protocol):
         """Write a file into a directory that exists; fail where somebody took that away."""
         ...
 
-    def publish(self, path: str, data: bytes) -> None:
-        """Let a file appear whole, and last."""
+    def publish(self, path: str, data: bytes, *, by: str | None = None) -> None:
+        """Let a file appear whole, and last; by way of a directory, where one is given: fail if that was taken away."""
         ...
 
     def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:

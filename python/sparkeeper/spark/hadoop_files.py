@@ -82,13 +82,13 @@ class HadoopFiles:
         self._calls.write(self._at(scratch), data, parents=False)
         self._appear(scratch, path, data)
 
-    def publish(self, path: str, data: bytes) -> None:
-        """Let a file appear whole, and last."""
+    def publish(self, path: str, data: bytes, *, by: str | None = None) -> None:
+        """Let a file appear whole, and last; by way of a directory, where one is given: fail if that was taken away."""
         if self._object_store:
             self._calls.write(self._at(path), data, parents=True)
             return
-        scratch = self._scratch()
-        self._calls.write(self._at(scratch), data, parents=True)
+        scratch = f"{by}/{uuid.uuid4().hex}" if by is not None else self._scratch()
+        self._calls.write(self._at(scratch), data, parents=by is None)
         self._calls.make([self._at(posixpath.dirname(path))])
         self._appear(scratch, path, data)
 

@@ -78,8 +78,8 @@ class LocalFiles:
         os.replace(scratch, self._at(path))  # noqa: PTH105 - as above
         _sync(os.path.dirname(self._at(path)))  # noqa: PTH120 - as above
 
-    def publish(self, path: str, data: bytes) -> None:
-        """Let a file appear whole, and last."""
+    def publish(self, path: str, data: bytes, *, by: str | None = None) -> None:
+        """Let a file appear whole, and last; by way of a directory, where one is given: fail if that was taken away."""
         target = self._at(path)
         parent = os.path.dirname(target)  # noqa: PTH120 - as above
 
@@ -88,7 +88,10 @@ class LocalFiles:
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
             os.replace(scratch, target)  # noqa: PTH105 - as above
 
-        self._through_scratch(appear)
+        if by is None:
+            self._through_scratch(appear)
+        else:
+            appear(self._at(f"{by}/{uuid.uuid4().hex}"))
         _sync(parent)
 
     def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:

@@ -28,6 +28,11 @@ def relocation(tx: str) -> str:
     return f"{STAGINGS}/{tx}/relocation.json"
 
 
+def desk(tx: str) -> str:
+    """Return where a writer writes its manifests before they appear."""
+    return f"{STAGINGS}/{tx}/desk"
+
+
 def candidates(tx: str) -> str:
     """Return the directory of empty files named as the manifests that an attempt is about to write."""
     return f"{STAGINGS}/{tx}/manifests"

@@ -60,10 +60,11 @@ def recover(files: Files, ledger: Ledger, *, job_id: str | None, grace: float | 
 def roll_back(files: Files, tx: str) -> None:
     """Delete everything of a transaction that can never commit.
 
-    Its writer may be stopped and go on: the data is put out of its reach before the final names are deleted, so that
-    none can appear afterwards.
+    Its writer may be stopped and go on: the data and the desk are put out of its reach before final names and manifests
+    are deleted, so that none can appear afterwards.
     """
     files.set_aside(names.staged_data(tx))
+    files.set_aside(names.desk(tx))
     note = files.read(names.relocation(tx))
     if note is not None:
         files.delete(json.loads(note))

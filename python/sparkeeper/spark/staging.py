@@ -73,6 +73,7 @@ def note_names(files: Files, tx: str, moves: list[Move]) -> None:
     """Note the final names before any of them is used, for whoever may have to take them away."""
     files.note(names.relocation(tx), json.dumps([move.final for move in moves]).encode())
     files.make(names.candidates(tx))
+    files.make(names.desk(tx))
 
 
 def relocate(files: Files, moves: list[Move], progress: Progress) -> list[tuple[str, int, int]]:

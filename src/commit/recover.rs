@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 /// Where an attempt stands, as its znode says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It may commit yet.
     Active,

@@ -130,6 +130,10 @@ class Attempt:
         Raises:
             CorruptManifest: The bytes are not those that the name promises.
         """
+    def step_back(self, /) -> None:
+        """
+        Leave what is left over to whoever comes next.
+        """
 
 @final
 class Barrier:

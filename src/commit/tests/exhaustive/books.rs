@@ -23,7 +23,14 @@ pub(super) struct Job {
 
 impl Job {
     fn intent(&self, base: u8) -> Intent {
-        Intent { operation: self.operation, blind: self.blind, shape: sample(1, &[]).shape, base: base.into() }
+        Intent {
+            operation: self.operation,
+            blind: self.blind,
+            create: false,
+            merge: false,
+            shape: sample(1, &[]).shape,
+            base: base.into(),
+        }
     }
 }
 
@@ -51,7 +58,7 @@ impl Books {
         let book = self.book(&world.commits().collect::<Vec<_>>());
         let rivals = book.head.manifest.as_deref().filter(|_| book.head.v > base.into());
         let rivals = rivals.map(|name| book.chain.since(name, base.into()).expect("all there")).unwrap_or_default();
-        rules::rebase(&self.jobs[usize::from(attempt)].intent(base), &rivals).is_ok()
+        rules::rebase(&self.jobs[usize::from(attempt)].intent(base), &BTreeSet::new(), &rivals).is_ok()
     }
 
     /// Opens the book of a log, which fails where the core and a plain replay disagree about what is live.
@@ -83,6 +90,7 @@ impl Books {
             intent: job.intent(commit.base),
             parameters: BTreeMap::new(),
             writer: Writer::default(),
+            batch: None,
             token: None,
             started: 0,
             added,

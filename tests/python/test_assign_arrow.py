@@ -230,7 +230,9 @@ def test_what_is_wrong_with_a_column_of_lists_is_named(eligible, text, arrow):
 
 
 @pytest.mark.parametrize(
-    "choice", [[1, 3], [True, 3], [1.0, 3], [np.int64(1), 3], (n for n in (1, 3)), [3, 1, 1]], ids=str
+    "choice",
+    [[1, 3], [True, 3], [1.0, 3], [np.int64(1), 3], (n for n in (1, 3)), [3, 1, 1]],
+    ids=["numbers", "bool", "float", "numpy", "generator", "twice"],
 )
 def test_eligible_numbers_are_found_by_their_value(choice):
     a = assign(pa.array([1, 2, 3]), pa.array(KEYS), eligible={"z": choice})

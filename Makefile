@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The newest Delta Lake whose jar Maven Central has; it supports no PySpark newer than 4.2.
+DELTA := .venv-delta
 PROFILE ?= release
 # Most tests wait: for sessions to expire, for processes to die. A file stays in one worker, with its server and Spark;
 # in the order of the names, as the files with the fewest tests are the slowest.
@@ -46,9 +48,10 @@ check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its featu
 stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sources
 	.ci/stubs $(BIN)
 
-bench: build ## Recipes beside kazoo and Curator, placement beside plain Spark, assignment beside a sort
+bench: build $(DELTA)/.installed ## Recipes beside kazoo and Curator, placement and writes beside plain Spark and Delta Lake
 	$(BIN)/python benches/locks.py
 	$(BIN)/python benches/repartition.py
+	$(BIN)/python benches/writes.py
 	mkdir -p dist
 	$(BIN)/python benches/assign.py --plot dist/growth.html
 
@@ -74,9 +77,14 @@ $(VENV)/.installed: pyproject.toml .ci/prerequisites
 	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py dev)
 	@touch $@
 
+$(DELTA)/.installed: Makefile
+	test -x $(DELTA)/bin/python || $(PYTHON) -m venv $(DELTA)
+	$(DELTA)/bin/python -m pip install --quiet 'pyspark==4.2.*' delta-spark==4.4.0 'pandas<3' pyarrow psutil
+	@touch $@
+
 $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
 	$(BIN)/maturin develop --quiet --profile $(PROFILE)
 	@touch $@
 
 clean: ## Remove what was built
-	rm -rf $(VENV) target dist
+	rm -rf $(VENV) $(DELTA) target dist

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import sparkeeper
 from machine import Usage
+from quiet_spark import session
 from report import figure
 from sparkeeper.local import LocalServer
 
@@ -60,7 +61,7 @@ def main() -> None:
     args = parser.parse_args()
     copies, rounds = QUICK if args.quick else FULL
     with tempfile.TemporaryDirectory(prefix="sparkeeper-bench-") as folder, LocalServer() as server:
-        spark = session(folder)
+        spark = session(folder, "repartition")
         data = replicated(spark, folder, copies)
         with sparkeeper.connect(server.connect_string, namespace="bench") as zk:
             settings = {"by": ["carrier"], "partitions": PARTITIONS, "split_heavy": True}
@@ -89,31 +90,6 @@ def main() -> None:
     if args.json:
         figures = {side: [asdict(run) for run in found] for side, found in runs.items()}
         args.json.write_text(json.dumps({"rows": rows, "making": making, "runs": figures, "others": others}))
-
-
-def session(folder: str) -> SparkSession:
-    """Two cores, no noise; the status store stays on without a web server."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - after the environment is set
-
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    log = Path(folder, "log4j2.properties")
-    log.write_text(
-        "rootLogger.level = warn\nrootLogger.appenderRef.file.ref = file\nappender.file.type = File\n"
-        f"appender.file.name = file\nappender.file.fileName = {folder}/spark.log\n"
-        "appender.file.layout.type = PatternLayout\n"
-    )
-    return (
-        SparkSession.builder.master("local[2]")
-        .appName("repartition")
-        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile=file:{log}")
-        .config("spark.driver.memory", "2g")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
-        .getOrCreate()
-    )
 
 
 def replicated(spark: SparkSession, folder: str, copies: int) -> DataFrame:

@@ -85,6 +85,8 @@ def _plain(column: Any, pa: Any) -> Any:  # noqa: ANN401 - PyArrow ships no type
 def _plain_type(of: Any, pa: Any) -> Any:  # noqa: ANN401 - PyArrow ships no types
     if pa.types.is_dictionary(of):
         return _plain_type(of.value_type, pa)
+    if (pa.types.is_list(of) or pa.types.is_large_list(of)) and str(of.value_type) == "string_view":
+        return pa.large_list(pa.large_string())
     return pa.large_string() if str(of) == "string_view" else of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
@@ -46,6 +46,11 @@ class Names:
             return
         if isinstance(names, str | bytes | Mapping) or not hasattr(names, "__iter__"):
             raise ConfigError(f"expected a sequence or an Arrow column of {what}s, found {names!r}")
+        if isinstance(names, AbstractSet) and not isinstance(names, KeysView):
+            raise ConfigError(
+                f"the {what}s are a set, whose order is another one in every process, and ties go by position: give "
+                f"sorted({names!r}), or a list"
+            )
         self._list = list(names)
         self._index()
 

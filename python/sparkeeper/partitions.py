@@ -204,6 +204,8 @@ def _texts(items: list[Any] | None) -> str | None:
     """Return the items as JSON, each of which must be what it was after a journey."""
     if items is None:
         return None
+    if isinstance(items, str | bytes):
+        raise ConfigError(f"expected a sequence or an Arrow column of items, found {items!r}: give [{items!r}] for one")
     seen = set()
     for item in items:
         _check_item(item)

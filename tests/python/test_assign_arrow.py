@@ -288,3 +288,22 @@ def test_members_of_several_kinds_are_current_over_arrow():
 def test_names_of_several_kinds_are_looked_up_by_kind():
     with pytest.raises(ConfigError, match="`weights` names '1', which is none"):
         assign(["a"], [1, "x"], weights=pa.table({"k": ["1", "x"], "count": [1, 2]}))
+
+
+@pytest.mark.parametrize(
+    "partitions", [range(6), pa.array(range(6)), pl.Series(range(6))], ids=["range", "arrow", "polars"]
+)
+def test_tables_of_polars_text_are_found_in_any_order(partitions):
+    eligible = pl.DataFrame({"p": [1, 0], "e": [["b"], ["b", "a"]]})
+    assert assign(["a", "b"], partitions, eligible=eligible).owners[1] == "b"
+    zones = pl.DataFrame({"p": [1, 0, 2, 3, 4, 5], "z": list("xyxyxy")})
+    owners = assign(["a", "b"], partitions, zones=zones, member_zones=["x", "y"]).owners
+    assert owners == {0: "b", 1: "a", 2: "a", 3: "b", 4: "a", 5: "b"}
+
+
+def test_a_set_has_no_order_that_lasts():
+    with pytest.raises(ConfigError, match=r"sorted\("):
+        assign({"a", "b"}, range(3))
+    with pytest.raises(ConfigError, match="are a set"):
+        assign(["a"], frozenset({1, 2}))
+    assert assign({"a": 1, "b": 2}.keys(), range(2)).owners == {0: "a", 1: "b"}

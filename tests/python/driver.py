@@ -192,7 +192,7 @@ def recover(spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str) -> di
 
 def history(spark: SparkSession, zk: sparkeeper.Coordinator, *, path: str) -> dict[str, Any]:
     """Tell which job made which version."""
-    return {"versions": [[entry.operation, entry.job_id] for entry in zk.table(spark, path).history()]}
+    return {"versions": [[entry.operation, entry.job_id] for entry in zk.table(spark, path).history().collect()]}
 
 
 def count(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str) -> dict[str, Any]:

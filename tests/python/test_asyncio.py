@@ -30,7 +30,7 @@ _IMMEDIATE = {
         *("barrier", "cache", "config", "counter", "double_barrier", "election", "group", "lock", "metrics", "multi"),
         *("multi_lock", "partitions", "queue", "read_write_lock", "registry", "semaphore"),
         # They drive Spark, which has no asyncio interface.
-        *("partition_plan", "table", "write"),
+        *("foreach_batch", "janitor", "partition_plan", "table", "transaction", "write"),
     },
     sparkeeper.Election: {"observe", "stop"},
     sparkeeper.GroupAssignment: {"of", "read", "to_arrow", "to_pandas"},

@@ -17,6 +17,7 @@ FLIGHTS = 336_776
 
 # Three Sparks and a server of its own, which may share their processors with other tests.
 @pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_story_ends_well_though_a_driver_is_killed(tmp_path):
     place = {"COLUMNS": "120", "TMPDIR": str(tmp_path)}
     run = subprocess.run(

@@ -7,16 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 STORY = Path(__file__).parents[2] / "examples" / "stream_standby.py"
 
 
+@pytest.mark.timeout(900)
 def test_the_standby_goes_on_where_the_leader_was_killed(tmp_path):
     told = subprocess.run(
         [sys.executable, str(STORY)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=600,
         env={**os.environ, "TMPDIR": str(tmp_path), "PYSPARK_PYTHON": sys.executable},
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -12,6 +12,7 @@ from writes_chaos_reader import ids_in, look
 JOBS, ROWS = 6, 10
 
 
+@pytest.mark.timeout(900)
 def test_every_read_in_a_storm_is_a_version_and_none_older_than_before(spark, zk, tmp_path, start_driver):
     table = tmp_path / "t"
     zk.write(spark.range(ROWS)).job_id("job-0").save(str(table))
@@ -53,7 +54,7 @@ def test_every_read_in_a_storm_is_a_version_and_none_older_than_before(spark, zk
         reader.join(60)
 
     jobs = {f"job-{number}": Job(number, "t", "") for number in range(made + 4)}
-    history = [(entry.operation, jobs[entry.job_id]) for entry in handle.history()]
+    history = [(entry.operation, jobs[entry.job_id]) for entry in handle.history().collect()]
     sums = row_sets(history, ROWS)
     assert len(sums) == len(jobs)
     for name, looks in seen.items():

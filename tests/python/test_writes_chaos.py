@@ -19,6 +19,7 @@ from writes_chaos_reader import checksum
 ROWS = 2
 
 
+@pytest.mark.timeout(900)
 def test_every_job_once_and_only_snapshots_that_were_made(connect_string, spark_connect):
     found = run(connect_string, spark_connect, kills=6, seed=32, slots=4)
     assert found["what"] == []
@@ -27,9 +28,14 @@ def test_every_job_once_and_only_snapshots_that_were_made(connect_string, spark_
     assert found["snapshots"] > 10, found
 
 
+@pytest.mark.timeout(900)
 def test_the_harness_finds_what_plain_spark_does(connect_string, spark_connect):
-    found = run(connect_string, spark_connect, kills=6, seed=32, slots=4, plain=True)
-    assert found["lost_rows"] + found["doubled_rows"] + found["torn"] > 0, found
+    # A few kills may all fall between two writes; those of three runs do not.
+    for seed in (32, 33, 34):
+        found = run(connect_string, spark_connect, kills=6, seed=seed, slots=4, plain=True)
+        if found["lost_rows"] + found["doubled_rows"] + found["torn"] + found["errors"] > 0:
+            return
+    pytest.fail(f"plain Spark was killed in the middle of writes, and nothing was found: {found}")
 
 
 def look(*ids, at=10.0, until=None):

@@ -59,7 +59,7 @@ class ArrowFiles:
     def read(self, path: str) -> bytes | None:
         """Return what a file holds, or None where it is missing."""
         try:
-            with self._fs.open_input_stream(self._at(path)) as stream:
+            with self._fs.open_input_stream(self._at(path), compression=None) as stream:
                 return bytes(stream.read())
         except FileNotFoundError:
             return None
@@ -73,7 +73,8 @@ class ArrowFiles:
 
     def publish(self, path: str, data: bytes, *, by: str | None = None) -> None:  # noqa: ARG002 - it takes no way there
         """Let a file appear whole, and last."""
-        with self._fs.open_output_stream(self._at(path)) as stream:
+        # A manifest is what its name promises, compressed already: left to itself, Arrow would go by the name.
+        with self._fs.open_output_stream(self._at(path), compression=None) as stream:
             stream.write(data)
 
     def publish_directory(self, path: str, contents: Sequence[tuple[str, bytes]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from tables import ids, leftovers
 from writes_chaos_checker import Job, Verdict, check_versions, row_sets
 from writes_chaos_reader import ids_in, look

@@ -203,12 +203,11 @@ impl Table {
                 None => None,
                 Some(suspect) => {
                     // Both times are the servers': ours may be an hour off.
-                    let now = match now {
-                        Some(now) => now,
-                        None => {
-                            let touched = until_answered(&self.session, || self.session.set(&parent, b"", None, &[]));
-                            *now.insert(touched.await?.mtime)
-                        }
+                    let now = if let Some(now) = now {
+                        now
+                    } else {
+                        let touched = until_answered(&self.session, || self.session.set(&parent, b"", None, &[]));
+                        *now.insert(touched.await?.mtime)
                     };
                     Some(Duration::from_millis(u64::try_from(now - suspect.ctime).unwrap_or_default()))
                 }

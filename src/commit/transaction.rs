@@ -41,6 +41,7 @@ const EPHEMERAL: CreateKind = CreateKind::EPHEMERAL;
 
 /// What a caller wants written.
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the order's JSON")]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// Exactly once under this name.

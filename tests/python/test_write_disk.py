@@ -12,28 +12,9 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
+from overwriting import OLD, limit, stop_in_an_overwrite, write_again
 from sparkeeper.spark.steps import Step
-from tables import ids, leftovers, settle
-
-OLD, NEW = list(range(100)), list(range(1000, 1300))
-
-
-def limit(process, size):
-    """Let a process write no file longer than that: the kernel fails its write, as it does on a full disk."""
-    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, most))
-
-
-def stop_in_an_overwrite(driver, table, step):
-    driver.tell("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new", at=[step.name, "SIGSTOP"])
-    driver.wait_stopped()
-
-
-def write_again(spark, zk, driver, table):
-    answer = driver.ask("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new")
-    assert answer.get("version") == 2, answer
-    assert ids(spark, table) == NEW
-    settle(spark, zk, table)
+from tables import ids, leftovers
 
 
 @pytest.mark.parametrize("step", [Step.STAGED, Step.RELOCATED], ids=lambda step: step.name)

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 
+from overwriting import NEW, OLD, limit, stop_in_an_overwrite, write_again
 from sparkeeper.spark.steps import Step
 from tables import ids, settle
 
-OLD, NEW = list(range(100)), list(range(1000, 1300))
 # Root is bound by rights only without the capability to pass over them.
 AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-
-
-def limit(process, size):
-    """Let a process write no file longer than that: the kernel fails its write, as it does on a full disk."""
-    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, most))
-
-
-def stop_in_an_overwrite(driver, table, step):
-    driver.tell("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new", at=[step.name, "SIGSTOP"])
-    driver.wait_stopped()
-
-
-def write_again(spark, zk, driver, table):
-    answer = driver.ask("write", path=str(table), rows=[1000, 1300], mode="overwrite", job_id="new")
-    assert answer.get("version") == 2, answer
-    assert ids(spark, table) == NEW
-    settle(spark, zk, table)
 
 
 @contextlib.contextmanager

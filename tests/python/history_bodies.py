@@ -123,4 +123,4 @@ class ThreadBody:
 
     def close(self) -> None:
         self._steps.put("")
-        self._thread.join(30)
+        self._thread.join(60)

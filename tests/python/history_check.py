@@ -97,6 +97,8 @@ def histories(said: list[dict[str, Any]]) -> dict[str, list[Operation]]:
             continue
         elif not void:
             objects[key].append(operation)
+    for history in objects.values():
+        _add_releases(history)
     _add_gets(objects, gets)
     return dict(objects)
 
@@ -120,6 +122,15 @@ def _operations(said: list[dict[str, Any]]) -> list[tuple[Operation, str, bool]]
         operation = Operation(client, value["kind"], argument, value["result"], start, value["end"])
         found.append((operation, value["key"], value["void"]))
     return found
+
+
+def _add_releases(history: list[Operation]) -> None:
+    """Give a release to each grant whose client was killed before it could say that it would release it."""
+    released = {(operation.client, operation.argument) for operation in history if operation.kind == "release"}
+    for grant in [operation for operation in history if operation.kind == "acquire"]:
+        what = grant.result if grant.argument is None else grant.argument
+        if (grant.client, what) not in released:
+            history.append(Operation(grant.client, "release", what, None, grant.start, math.inf))
 
 
 def _add_gets(objects: dict[str, list[Operation]], gets: list[tuple[Operation, bool]]) -> None:

@@ -17,4 +17,4 @@ def pool(count=8):
 def there(zk, count, path="stage"):
     """Wait until so many members are there."""
     barrier = zk.double_barrier(path, parties=3)
-    wait_for(lambda: len(barrier.members()) == count, 15, f"{count} members to be there")
+    wait_for(lambda: len(barrier.members()) == count, 60, f"{count} members to be there")

@@ -54,7 +54,7 @@ class Program(contextlib.AbstractContextManager["Program"]):
         ready, _, _ = select.select([self.process.stdout], [], [], timeout)
         assert ready, f"the program said nothing within {timeout} s"
         line = self.process.stdout.readline()
-        assert line, f"the program ended with {self.process.wait(10)} and said nothing"
+        assert line, f"the program ended with {self.process.wait(60)} and said nothing"
         return json.loads(line)
 
     def tell(self, word: str = "") -> None:

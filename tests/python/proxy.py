@@ -160,7 +160,7 @@ class Proxy:
             self._links.discard(link)
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
 
 async def _nothing() -> None:

@@ -68,7 +68,7 @@ def settle(spark: SparkSession, zk: sparkeeper.Coordinator, path: Path) -> None:
         return not leftovers(zk, path)
 
     try:
-        wait_for(settled, 30, "recovery to leave nothing behind")
+        wait_for(settled, 60, "recovery to leave nothing behind")
     except AssertionError:
         assert leftovers(zk, path) == []
         raise

@@ -244,12 +244,12 @@ def test_a_loop_that_was_closed_takes_its_calls_and_descriptors_with_it(zk, coor
         asyncio.to_thread(wait_for, lambda: len(zk.lock("l").contenders()) == 2, 5, "the task in line")
     )
     held.release()
-    wait_for(lambda: [found.position for found in zk.lock("l").contenders()] == [0], 5, "the task's node to be first")
+    wait_for(lambda: [found.position for found in zk.lock("l").contenders()] == [0], 60, "the task's node to be first")
     task._log_destroy_pending = False
     loop.close()
     del task, loop
     gc.collect()
-    wait_for(lambda: zk.lock("l").contenders() == [], 5, "the lock to be free")
+    wait_for(lambda: zk.lock("l").contenders() == [], 60, "the lock to be free")
     assert descriptors() <= before
 
 

@@ -54,7 +54,7 @@ def test_three_drivers_share_a_year_and_one_dies(spark, spark_connect, connect_s
         for driver in drivers[1:]:
             while "finished" not in driver.hear():
                 pass
-            assert driver.process.wait(30) == 0
+            assert driver.process.wait(60) == 0
         with sparkeeper.connect(root, namespace="backfill") as zk:
             progress = zk.partitions("flights-2013").progress()
         assert progress.finished

@@ -15,6 +15,8 @@ _FAULTS = ("cut", "kill", "cut", "expire", "kill", "cut", "kill", "cut")
 _LATER = (3, 50, 1, 200, 120, 7, 80, 20)
 _WRITERS = 4
 _CHANGES = 320
+# Of those, so many once the fault has begun.
+_LAST = 80
 
 
 @pytest.fixture
@@ -28,12 +30,19 @@ def strike(fault, server, proxy, follower):
     """Let one fault happen, and end."""
     if fault == "kill":
         server.kill()
-        wait_for(lambda: follower.state != "CONNECTED", 10, "the news that the server is gone")
+        wait_for(lambda: follower.state != "CONNECTED", 60, "the news that the server is gone")
         server.start()
         return
     proxy.cut()
-    wait_for(lambda: follower.state == ("EXPIRED" if fault == "expire" else "SUSPENDED"), 20, f"the {fault}")
+    wait_for(lambda: follower.state == ("EXPIRED" if fault == "expire" else "SUSPENDED"), 60, f"the {fault}")
     proxy.heal()
+
+
+def change(writer, struck):
+    """Make most changes, and the last once the fault is there, however far behind the follower is."""
+    writer.change(_CHANGES - _LAST)
+    assert struck.wait(60), "the fault never came"
+    writer.change(_LAST)
 
 
 def check(events, record, before, after):
@@ -74,11 +83,12 @@ def test_ten_thousand_changes_while_the_server_is_killed_and_started_again(own_s
         record = Record()
         with ThreadPoolExecutor(_WRITERS) as threads:
             for fault, later in zip(_FAULTS, _LATER, strict=True):
-                wait_for(lambda: follower.state == "CONNECTED", 30, "the end of the fault before")
-                work = [threads.submit(writer.change, _CHANGES) for writer in writers]
+                wait_for(lambda: follower.state == "CONNECTED", 60, "the end of the fault before")
+                struck = threading.Event()
+                work = [threads.submit(change, writer, struck) for writer in writers]
                 known = cache.snapshot().zxid + later
-                wait_for(lambda: cache.snapshot().zxid > known, 30, "changes to be followed", 0.002)  # noqa: B023 - called at once
-                assert not all(writing.done() for writing in work), "the fault would come too late"
+                wait_for(lambda: cache.snapshot().zxid > known, 60, "changes to be followed", 0.002)  # noqa: B023 - called at once
+                struck.set()
                 strike(fault, own_server, proxy, follower)
                 for writing in work:
                     writing.result(120)
@@ -86,9 +96,9 @@ def test_ten_thousand_changes_while_the_server_is_killed_and_started_again(own_s
             record.merge(writer.record)
         assert len(record) > 10_000
         assert sum(writer.doubts for writer in writers) > 0, "writes were under way when the server was killed"
-        wait_for(lambda: content(cache) == on_server(zk, "c"), 30, "the cache to be equal to the server")
+        wait_for(lambda: content(cache) == on_server(zk, "c"), 60, "the cache to be equal to the server")
         after = on_server(zk, "c")
         cache.close()
-        reader.join(30)
+        reader.join(60)
         assert len(events) > 1_000
         check(events, record, before, after)

@@ -35,13 +35,13 @@ def test_one_that_raises_is_reported_and_the_others_run(coordinator, unraisable)
     held.on_lost(fail)
     held.on_lost(told.append)
     lose(zk, "l")
-    wait_for(lambda: told and unraisable, 5, "both callbacks")
+    wait_for(lambda: told and unraisable, 60, "both callbacks")
     assert unraisable == [(ValueError, "mine to make")]
     assert isinstance(told[0], exceptions.LockLost)
     assert "'l'" in str(told[0])
     # A callback of a lock that is lost already is called at once.
     held.on_lost(told.append)
-    wait_for(lambda: len(told) == 2, 5, "the late callback")
+    wait_for(lambda: len(told) == 2, 60, "the late callback")
     assert zk.state == "CONNECTED"
 
 
@@ -61,13 +61,13 @@ def test_ones_that_block_delay_neither_heartbeats_nor_others(coordinator):
     try:
         for number in range(20):
             lose(zk, f"l{number}")
-        wait_for(lambda: len(blocked) == 20, 10, "all to be in their callbacks")
+        wait_for(lambda: len(blocked) == 20, 60, "all to be in their callbacks")
         begun = time.monotonic()
         held = zk.lock("other").acquire()
         held.on_lost(told.append)
         lose(zk, "other")
-        wait_for(lambda: told, 5, "another callback beside them")
-        wait_for(lambda: time.monotonic() - begun > 3, 5, "two session timeouts")
+        wait_for(lambda: told, 60, "another callback beside them")
+        wait_for(lambda: time.monotonic() - begun > 3, 60, "two session timeouts")
         assert (zk.session_id, survivor.state) == (session, "HELD")
         survivor.check()
     finally:
@@ -88,9 +88,9 @@ def test_one_that_calls_the_coordinator_gets_its_answer(coordinator):
     held = lock.acquire()
     held.on_lost(work)
     lose(zk, "l")
-    wait_for(lambda: answers, 5, "the callback's own calls")
+    wait_for(lambda: answers, 60, "the callback's own calls")
     assert answers == [(b"x", "HELD", "CONNECTED", exceptions.LockLost)]
-    wait_for(lambda: zk.get("a")[0] == b"written", 5, "its write")
+    wait_for(lambda: zk.get("a")[0] == b"written", 60, "its write")
 
 
 def test_one_that_closes_the_coordinator(coordinator):
@@ -105,8 +105,8 @@ def test_one_that_closes_the_coordinator(coordinator):
     held = zk.lock("l").acquire()
     held.on_lost(close)
     lose(zk, "l")
-    assert done.wait(5)
-    wait_for(lambda: states == ["CLOSED"], 5, "the news of the end")
+    assert done.wait(60)
+    wait_for(lambda: states == ["CLOSED"], 60, "the news of the end")
 
 
 def test_states_come_in_order_also_to_one_that_is_slow(proxy, coordinator):
@@ -121,15 +121,15 @@ def test_states_come_in_order_also_to_one_that_is_slow(proxy, coordinator):
     zk.on_state(quick.append)
     for _ in range(3):
         proxy.cut()
-        wait_for(lambda: zk.state == "SUSPENDED", 5, "the cut")
+        wait_for(lambda: zk.state == "SUSPENDED", 60, "the cut")
         proxy.heal()
-        wait_for(lambda: zk.state == "CONNECTED", 10, "the link")
+        wait_for(lambda: zk.state == "CONNECTED", 60, "the link")
         # A link that breaks before the client library's first request on it was answered is news only later.
         zk.sync()
-    wait_for(lambda: len(quick) == 6, 5, "all news")
+    wait_for(lambda: len(quick) == 6, 60, "all news")
     assert not slow
     gate.set()
-    wait_for(lambda: len(slow) == 6, 5, "all news, late")
+    wait_for(lambda: len(slow) == 6, 60, "all news, late")
     assert quick == slow == ["SUSPENDED", "CONNECTED"] * 3
 
 
@@ -141,7 +141,7 @@ def test_a_release_is_no_loss(coordinator):
     other = zk.lock("m").acquire()
     other.on_lost(told.append)
     zk.close()
-    wait_for(lambda: told, 5, "the loss of the lock that was not released")
+    wait_for(lambda: told, 60, "the loss of the lock that was not released")
     assert ["'m'" in str(error) for error in told] == [True]
 
 

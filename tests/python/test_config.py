@@ -103,7 +103,7 @@ def test_of_those_who_expect_the_same_version_one_wins(zk, coordinator):
         for version in range(1, 11):
             if wins(config, number, version):
                 won.append(version)
-            wait_for(lambda version=version: config.version > version, 10, "the winner's version")
+            wait_for(lambda version=version: config.version > version, 60, "the winner's version")
 
     won = []
     threads = [threading.Thread(target=attempt, args=(config, number, won)) for number, config in enumerate(others)]
@@ -219,22 +219,22 @@ def test_callbacks_see_every_final_state_in_order(zk, coordinator, server, names
     with pytest.raises(TypeError, match="callable"):
         config.on_change("no")
     writer.set({"name": "1"})
-    wait_for(lambda: told == [App("1")], 5, "the first change")
+    wait_for(lambda: told == [App("1")], 60, "the first change")
     writer.set({"name": 2})
-    wait_for(lambda: wrong, 5, "the error")
+    wait_for(lambda: wrong, 60, "the error")
     assert "version 3" in str(wrong[0])
     assert "'name': found int 2" in str(wrong[0])
     for number in range(50):
         writer.set({"name": "n", "rate": number})
-    wait_for(lambda: told[-1].rate == 49.0, 5, "the last")
+    wait_for(lambda: told[-1].rate == 49.0, 60, "the last")
     rates = [value.rate for value in told[1:]]
     assert rates == sorted(set(rates))
     zk.delete("app", recursive=True)
     writer.set({"name": "again"})
-    wait_for(lambda: told[-1].name == "again", 5, "the new one")
+    wait_for(lambda: told[-1].name == "again", 60, "the new one")
     assert len(wrong) == 1
     config.close()
-    wait_for(lambda: watches(server, namespace) == 0, 5, "the watch to be gone")
+    wait_for(lambda: watches(server, namespace) == 0, 60, "the watch to be gone")
     heard = len(told)
     writer.set({"name": "unheard"})
     assert config.value == App("unheard")
@@ -245,9 +245,9 @@ def test_an_invalid_value_is_logged_where_nobody_asks_for_it(zk, caplog):
     config, told = zk.config("app", {"port": int}), []
     config.on_change(told.append)
     zk.config("app").set({"port": "x"})
-    wait_for(lambda: "version 1" in caplog.text, 5, "the log")
+    wait_for(lambda: "version 1" in caplog.text, 60, "the log")
     config.set({"port": 1})
-    wait_for(lambda: told == [{"port": 1}], 5, "the next value")
+    wait_for(lambda: told == [{"port": 1}], 60, "the next value")
     config.close()
 
 
@@ -257,14 +257,14 @@ def test_callbacks_survive_cuts_and_an_expiry(proxy, coordinator, zk):
     far.config("app").on_change(told.append)
     for round_ in range(3):
         config.set(round_)
-        wait_for(lambda: told and told[-1] == round_, 10, "the change")  # noqa: B023 - called at once
+        wait_for(lambda: told and told[-1] == round_, 60, "the change")  # noqa: B023 - called at once
         proxy.cut()
         state = "EXPIRED" if round_ == 1 else "SUSPENDED"
-        wait_for(lambda: far.state == state, 10, "the fault")  # noqa: B023 - called at once
+        wait_for(lambda: far.state == state, 60, "the fault")  # noqa: B023 - called at once
         config.set(f"missed {round_}")
         config.set(f"final {round_}")
         proxy.heal()
-        wait_for(lambda: told[-1] == f"final {round_}", 10, "what was final")  # noqa: B023 - called at once
+        wait_for(lambda: told[-1] == f"final {round_}", 60, "what was final")  # noqa: B023 - called at once
     assert not [value for value in told if str(value).startswith("missed")]
 
 
@@ -280,14 +280,14 @@ def test_a_lost_reply_is_one_version(proxy, coordinator, zk, expire):
         result = []
         thread = threading.Thread(target=lambda: result.append(config.set("value")))  # noqa: B023 - joined below
         thread.start()
-        assert dropped.wait(10)
+        assert dropped.wait(60)
         if expire:
-            wait_for(lambda: far.state == "EXPIRED", 10, "the end of the session")
+            wait_for(lambda: far.state == "EXPIRED", 60, "the end of the session")
             over = time.monotonic()
             # Away for longer than a session lasts: how long that is says nothing of how long a caller can wait.
-            wait_for(lambda: time.monotonic() - over > 2, 5, "time to pass")  # noqa: B023 - called at once
+            wait_for(lambda: time.monotonic() - over > 2, 60, "time to pass")  # noqa: B023 - called at once
             proxy.heal()
-        thread.join(20)
+        thread.join(60)
         assert result == [version]
         assert [old.version for old in zk.config("app").history()] == list(range(1, version + 1))
 

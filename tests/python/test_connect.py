@@ -30,7 +30,7 @@ def test_a_chroot_that_does_not_exist_is_said_in_the_log_once_it_is_connected_to
             zk.sync()
             if zk.exists("a") is None:
                 zk.create("a")
-    wait_for(lambda: "does not exist yet" in caplog.text, 5, "the warning")
+    wait_for(lambda: "does not exist yet" in caplog.text, 60, "the warning")
     assert caplog.text.count("does not exist yet") == 1
     assert f"/{namespace}/mistyped" in caplog.text
 

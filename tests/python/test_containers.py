@@ -110,13 +110,13 @@ def test_everything_that_a_recipe_made_vanishes_once_nobody_uses_it(coordinator,
     assert parent.num_children
     assert above == ["test"]
     zk.close()
-    wait_for(lambda: _below(root) == [], 10, "the parents to vanish, the namespace's too")
+    wait_for(lambda: _below(root) == [], 60, "the parents to vanish, the namespace's too")
 
 
 def _gap(chances):
     """Nothing happens for as long as the reaper needs for some looks, or for less: it takes a level at each."""
     until = time.monotonic() + chances.choice((0, 1, 2, 4, 6)) * _LOOK * chances.random()
-    wait_for(lambda: time.monotonic() >= until, 10, "the gap to be over", interval=0.001)
+    wait_for(lambda: time.monotonic() >= until, 60, "the gap to be over", interval=0.001)
 
 
 @pytest.mark.parametrize("recipe", CYCLES)
@@ -162,12 +162,12 @@ def test_who_waits_joins_again_where_its_node_and_then_the_parent_were_deleted(c
     taken = []
     thread = threading.Thread(target=lambda: taken.append(lock.acquire(timeout=30)))
     thread.start()
-    wait_for(lambda: len(lock.contenders()) == 2, 10, "the other to wait")
+    wait_for(lambda: len(lock.contenders()) == 2, 60, "the other to wait")
     with zk.multi() as batch:
         for name in zk.children("p"):
             batch.delete(f"p/{name}")
         batch.delete("p")
-    thread.join(30)
+    thread.join(60)
     assert [one.state for one in taken] == ["HELD"]
     assert zk.exists("p").czxid > before
-    wait_for(lambda: held.state == "LOST", 10, "the holder to learn that its node is gone")
+    wait_for(lambda: held.state == "LOST", 60, "the holder to learn that its node is gone")

@@ -61,15 +61,15 @@ def test_an_expiry_in_the_middle_counts_once(proxy, coordinator):
     answers = []
     adding = threading.Thread(target=lambda: answers.append(rows.add(10)))
     adding.start()
-    assert dropped.wait(10)
+    assert dropped.wait(60)
     others = coordinator().counter("rows")
-    wait_for(lambda: others.value == 11, 5, "the add whose reply was lost")
+    wait_for(lambda: others.value == 11, 60, "the add whose reply was lost")
     assert others.add(100) == 111
     time_of_cut = time.monotonic()
-    wait_for(lambda: time.monotonic() - time_of_cut > 3, 5, "twice the session timeout")
+    wait_for(lambda: time.monotonic() - time_of_cut > 3, 60, "twice the session timeout")
     assert adding.is_alive()
     proxy.heal()
-    adding.join(30)
+    adding.join(60)
     assert answers == [11]
     assert others.value == 111
 

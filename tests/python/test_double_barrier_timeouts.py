@@ -21,11 +21,11 @@ def test_when_one_times_out_all_agree(zk, coordinator):
         assert 0.9 < time.monotonic() - begun < 2
         for run in waiting:
             with pytest.raises(exceptions.AcquireTimeout, match="broken for all"):
-                run.result(10)
+                run.result(60)
         there(zk, 0)
         # The next generation is whole again.
         enter = [threads.submit(coordinator().double_barrier("stage", parties=3).enter, 30) for _ in range(3)]
-        assert len({run.result(30) for run in enter}) == 1
+        assert len({run.result(60) for run in enter}) == 1
 
 
 def test_timeouts_that_race_with_the_last_arrival_end_alike_for_all(coordinator):
@@ -71,7 +71,7 @@ def test_a_timeout_in_leave_breaks_it_for_all_who_leave(zk, coordinator):
         runs = [threads.submit(party, number) for number in range(3)]
         for run in runs:
             with pytest.raises(exceptions.AcquireTimeout, match="broken for all"):
-                run.result(30)
+                run.result(60)
     there(zk, 0)
 
 
@@ -86,7 +86,7 @@ def test_zero_passes_where_it_completes(zk, coordinator):
         entered = [threads.submit(barrier.enter, 30) for barrier in barriers]
         there(zk, 2)
         last = zk.double_barrier("stage", parties=3)
-        assert [last.enter(timeout=0), *(run.result(15) for run in entered)] == [1, 1, 1]
+        assert [last.enter(timeout=0), *(run.result(60) for run in entered)] == [1, 1, 1]
 
         def cycle(barrier):
             barrier.enter(timeout=30)
@@ -106,7 +106,7 @@ def test_zero_passes_where_it_completes(zk, coordinator):
         )
         other[0].leave(timeout=0)
         for run in left:
-            run.result(15)
+            run.result(60)
 
 
 def test_zero_breaks_what_it_does_not_complete_as_any_timeout_does(zk, coordinator):
@@ -122,11 +122,11 @@ def test_zero_breaks_what_it_does_not_complete_as_any_timeout_does(zk, coordinat
         with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
             barrier.enter(timeout=0)
         with pytest.raises(exceptions.AcquireTimeout, match="gave up at once, when 2 of 3 were there"):
-            waiting.result(10)
+            waiting.result(60)
         there(zk, 0)
         pair = [coordinator().double_barrier("pair", parties=2) for _ in range(2)]
         inside = [threads.submit(each.enter, 30) for each in pair]
-        assert inside[0].result(15) == inside[1].result(15)
+        assert inside[0].result(60) == inside[1].result(60)
         with pytest.raises(exceptions.AcquireTimeout, match="at once: the generation before is inside"):
             zk.double_barrier("pair", parties=2).enter(timeout=0)
 
@@ -147,10 +147,10 @@ def test_zero_in_leave_breaks_it_where_somebody_stays(coordinator):
         over = threading.Event()
         first, second = (threads.submit(party, number) for number in range(2))
         with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
-            first.result(15)
+            first.result(60)
         over.set()
         with pytest.raises(exceptions.AcquireTimeout, match="gave up at once"):
-            second.result(15)
+            second.result(60)
 
 
 def test_who_times_out_as_somebody_deleted_its_node_is_told_so(zk, proxy, coordinator):
@@ -163,7 +163,7 @@ def test_who_times_out_as_somebody_deleted_its_node_is_told_so(zk, proxy, coordi
         proxy.freeze()
         zk.delete("stage", recursive=True)
         # It hears of the deletion in the second in which it agrees with the others.
-        wait_for(lambda: time.monotonic() > began + 2.5, 5, "the timeout to end")
+        wait_for(lambda: time.monotonic() > began + 2.5, 60, "the timeout to end")
         proxy.thaw()
         with pytest.raises(exceptions.AcquireTimeout, match=r"not entered within 2s: somebody deleted our node"):
-            waiting.result(10)
+            waiting.result(60)

@@ -37,7 +37,7 @@ def test_what_a_term_says(zk):
     assert "OVER" in repr(term)
     with pytest.raises(exceptions.TermLost, match="released"):
         term.check()
-    wait_for(lambda: election.candidates() == [], 5, "the line to be empty")
+    wait_for(lambda: election.candidates() == [], 60, "the line to be empty")
     assert zk.election("streaming").id == zk.owner
 
 
@@ -49,14 +49,14 @@ def test_the_first_leads_and_the_next_follows_with_a_larger_token(zk, coordinato
     assert str(first.token) in str(refused.value)
     with pytest.raises(exceptions.AcquireTimeout):
         other.campaign(timeout=0)
-    wait_for(lambda: len(other.candidates()) == 1, 5, "nothing to be left of those campaigns")
+    wait_for(lambda: len(other.candidates()) == 1, 60, "nothing to be left of those campaigns")
     terms = []
     thread = threading.Thread(target=lambda: terms.append(other.campaign()))
     thread.start()
-    wait_for(lambda: [found.id for found in other.candidates()] == ["one", "two"], 5, "both to stand")
+    wait_for(lambda: [found.id for found in other.candidates()] == ["one", "two"], 60, "both to stand")
     assert not terms
     first.step_down(wait=True)
-    thread.join(10)
+    thread.join(60)
     (second,) = terms
     assert second.token > first.token
     first.step_down()
@@ -145,7 +145,7 @@ class Standing:
 
     def step_down(self):
         self._let_go.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 def ids(election):
@@ -163,8 +163,8 @@ def stand(coordinator, candidates, strategy):
     standing = []
     for count, (name, settings) in enumerate(candidates, 1):
         standing.append(Standing(coordinator().election("e", id=name, strategy=strategy, **settings)))
-        wait_for(lambda count=count: len(ids(standing[0].election)) == count, 10, "all to stand")
-        wait_for(lambda: standing[0].term, 10, "the first to lead")
+        wait_for(lambda count=count: len(ids(standing[0].election)) == count, 60, "all to stand")
+        wait_for(lambda: standing[0].term, 60, "the first to lead")
     return standing
 
 
@@ -173,7 +173,7 @@ def succession(coordinator, candidates, strategy):
     standing = stand(coordinator, candidates, strategy)
     order, tokens = [], []
     for _ in candidates:
-        (leader,) = wait_for(lambda: leading(standing), 10, "a leader")
+        (leader,) = wait_for(lambda: leading(standing), 60, "a leader")
         order.append(leader.election.id)
         tokens.append(leader.term.token)
         # Whoever leads is first, with the token of its term.
@@ -215,14 +215,14 @@ def test_a_vote_elects_the_best_score_of_the_day(coordinator):
     # What counts is the score when the ballot is held, not on arrival.
     scores["b"] = 3.0
     a.step_down()
-    wait_for(lambda: b.term, 10, "the furthest to lead")
+    wait_for(lambda: b.term, 60, "the furthest to lead")
     assert c.term is None
     tally = c.election.tally()
     assert isinstance(tally, sparkeeper.Tally)
     assert (tally.total_votes, tally.valid_votes, tally.turnout, tally.winner) == (2, 2, 1.0, "b")
     assert tally.token == b.term.token
     b.step_down()
-    wait_for(lambda: c.term, 10, "the last to lead")
+    wait_for(lambda: c.term, 60, "the last to lead")
     c.step_down()
 
 
@@ -231,7 +231,7 @@ def test_a_score_that_fails_ends_the_campaign_with_its_reason(zk, score):
     election = zk.election("e", strategy="vote", score=score)
     with pytest.raises(exceptions.ConfigError, match=r"ZeroDivisionError|TypeError|NaN"):
         election.campaign(timeout=10)
-    wait_for(lambda: election.candidates() == [], 5, "nothing to be left")
+    wait_for(lambda: election.candidates() == [], 60, "nothing to be left")
 
 
 @pytest.mark.parametrize(("here", "late"), [("priority", "vote"), ("random", "fair"), ("vote", "random")])
@@ -240,7 +240,7 @@ def test_mixed_strategies_are_refused_to_who_comes_later(zk, coordinator, here, 
         other = coordinator().election("e", strategy=late)
         with pytest.raises(exceptions.ConfigError, match=f'one stands in it with strategy "{here}"'):
             other.campaign(timeout=10)
-        wait_for(lambda: ids(other) == ["one"], 5, "nothing to be left")
+        wait_for(lambda: ids(other) == ["one"], 60, "nothing to be left")
         term.check()
 
 
@@ -253,7 +253,7 @@ def test_a_campaign_that_is_given_up_leaves_nothing(zk, coordinator, strategy):
                 other.election("e", strategy=strategy).campaign(timeout=timeout)
         below = lambda: sum(len(zk.children(path)) for path in ("e", "e/candidates") if zk.exists(path))  # noqa: E731
         own = 1 if strategy == "fair" else 3
-        wait_for(lambda: below() == own, 5, "only the leader's nodes")
+        wait_for(lambda: below() == own, 60, "only the leader's nodes")
         term.check()
 
 

@@ -66,19 +66,19 @@ def lead(election):
 def test_a_leader_latch_leads_and_we_follow(latch, curator, coordinator):
     election = coordinator().election("e", id="a PySpark job")
     theirs = latch("a Scala job")
-    wait_for(theirs.hasLeadership, 10, "the latch to lead")
+    wait_for(theirs.hasLeadership, 60, "the latch to lead")
     shown = election.leader()
     assert shown.id == "a Scala job"
     assert shown.session_id & 0xFFFFFFFFFFFFFFFF == curator.session_id
     with pytest.raises(exceptions.AcquireTimeout, match="a Scala job leads"):
         election.campaign(timeout=0.3)
     terms = lead(election)
-    wait_for(lambda: [found.id for found in election.candidates()] == ["a Scala job", "a PySpark job"], 10, "our node")
+    wait_for(lambda: [found.id for found in election.candidates()] == ["a Scala job", "a PySpark job"], 60, "our node")
     assert not terms
     participants = {found.getId(): found.isLeader() for found in theirs.getParticipants()}
     assert participants == {"a Scala job": True, "a PySpark job": False}
     theirs.close()
-    wait_for(lambda: terms, 10, "us to lead")
+    wait_for(lambda: terms, 60, "us to lead")
     assert terms[0].token > shown.token
 
 
@@ -86,11 +86,11 @@ def test_we_lead_and_a_leader_latch_follows(latch, coordinator):
     election = coordinator().election("e", id="a PySpark job")
     term = election.campaign()
     theirs = latch("a Scala job")
-    wait_for(lambda: len(election.candidates()) == 2, 10, "the latch to stand")
+    wait_for(lambda: len(election.candidates()) == 2, 60, "the latch to stand")
     assert not theirs.hasLeadership()
     assert theirs.getLeader().getId() == "a PySpark job"
     term.step_down()
-    wait_for(theirs.hasLeadership, 10, "the latch to lead")
+    wait_for(theirs.hasLeadership, 60, "the latch to lead")
     assert election.leader().id == "a Scala job"
     with pytest.raises(exceptions.TermLost):
         term.checkpoint("late")
@@ -100,20 +100,20 @@ def test_in_order_of_arrival_with_leader_latches(latch, coordinator):
     first = coordinator().election("e", id="0")
     term = first.campaign()
     theirs, ours = latch("1"), None
-    wait_for(lambda: len(first.candidates()) == 2, 10, "the latch to stand")
+    wait_for(lambda: len(first.candidates()) == 2, 60, "the latch to stand")
     ours = lead(coordinator().election("e", id="2"))
-    wait_for(lambda: len(first.candidates()) == 3, 10, "us to stand")
+    wait_for(lambda: len(first.candidates()) == 3, 60, "us to stand")
     last = latch("3")
-    wait_for(lambda: [found.id for found in first.candidates()] == list("0123"), 10, "all to stand")
+    wait_for(lambda: [found.id for found in first.candidates()] == list("0123"), 60, "all to stand")
     term.step_down()
-    wait_for(theirs.hasLeadership, 10, "the first latch")
+    wait_for(theirs.hasLeadership, 60, "the first latch")
     assert not ours
     assert not last.hasLeadership()
     theirs.close()
-    wait_for(lambda: ours, 10, "us")
+    wait_for(lambda: ours, 60, "us")
     assert not last.hasLeadership()
     ours[0].step_down()
-    wait_for(last.hasLeadership, 10, "the last latch")
+    wait_for(last.hasLeadership, 60, "the last latch")
 
 
 @pytest.mark.parametrize("strategy", ["random", "priority", "vote"])
@@ -121,15 +121,15 @@ def test_whoever_is_elected_by_ballot_excludes_a_leader_latch_too(latch, coordin
     election = coordinator().election("e", id="ours", strategy=strategy)
     term = election.campaign(timeout=10)
     theirs = latch("theirs")
-    wait_for(lambda: len(election.candidates()) == 2, 10, "the latch to stand")
+    wait_for(lambda: len(election.candidates()) == 2, 60, "the latch to stand")
     assert not theirs.hasLeadership()
     terms = lead(coordinator().election("e", id="next", strategy=strategy))
-    wait_for(lambda: len(election.candidates()) == 3, 10, "the next to stand")
+    wait_for(lambda: len(election.candidates()) == 3, 60, "the next to stand")
     term.step_down()
-    wait_for(theirs.hasLeadership, 10, "the latch to lead, which stood in the line")
+    wait_for(theirs.hasLeadership, 60, "the latch to lead, which stood in the line")
     assert not terms
     theirs.close()
-    wait_for(lambda: terms, 10, "the next to be elected")
+    wait_for(lambda: terms, 60, "the next to be elected")
 
 
 def test_kazoo_leads_and_we_follow(kazoo, coordinator, path):
@@ -143,16 +143,16 @@ def test_kazoo_leads_and_we_follow(kazoo, coordinator, path):
 
     thread = threading.Thread(target=theirs.run, args=(work,), daemon=True)
     thread.start()
-    assert led.wait(10)
+    assert led.wait(60)
     assert election.leader().id == "a kazoo job"
     terms = lead(election)
-    wait_for(lambda: len(election.candidates()) == 2, 10, "our node")
+    wait_for(lambda: len(election.candidates()) == 2, 60, "our node")
     assert theirs.contenders() == ["a kazoo job", "a PySpark job"]
     assert not terms
     let_go.set()
-    wait_for(lambda: terms, 10, "us to lead")
+    wait_for(lambda: terms, 60, "us to lead")
     terms[0].check()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_we_lead_and_kazoo_follows(kazoo, coordinator, path):
@@ -161,9 +161,9 @@ def test_we_lead_and_kazoo_follows(kazoo, coordinator, path):
     led = threading.Event()
     thread = threading.Thread(target=kazoo_election(kazoo, path, "a kazoo job").run, args=(led.set,), daemon=True)
     thread.start()
-    wait_for(lambda: [found.id for found in election.candidates()] == ["a PySpark job", "a kazoo job"], 10, "its node")
+    wait_for(lambda: [found.id for found in election.candidates()] == ["a PySpark job", "a kazoo job"], 60, "its node")
     assert not led.is_set()
     term.step_down()
-    assert led.wait(10)
-    thread.join(10)
-    wait_for(lambda: election.candidates() == [], 5, "the line to be empty")
+    assert led.wait(60)
+    thread.join(60)
+    wait_for(lambda: election.candidates() == [], 60, "the line to be empty")

@@ -40,7 +40,7 @@ def test_run_campaigns_again_when_the_callable_returns_and_ends_after_so_many_te
     zk.election("e").run(lambda term: tokens.append(term.token), terms=5)
     assert len(tokens) == 5
     assert tokens == sorted(set(tokens))
-    wait_for(lambda: zk.election("e").candidates() == [], 5, "nobody to stand any more")
+    wait_for(lambda: zk.election("e").candidates() == [], 60, "nobody to stand any more")
 
 
 def test_run_gives_others_their_turn(zk, coordinator):
@@ -48,7 +48,7 @@ def test_run_gives_others_their_turn(zk, coordinator):
     note = lambda term: order.append(term.id)  # noqa: E731 - short
     runs = [in_a_thread(lambda name=name: coordinator().election("e", id=name).run(note, terms=3)) for name in "ab"]
     for thread, ended in runs:
-        thread.join(30)
+        thread.join(60)
         assert ended == [None]
     assert sorted(order) == ["a"] * 3 + ["b"] * 3
     assert zk.metrics() == {}
@@ -62,7 +62,7 @@ def test_run_campaigns_again_when_the_term_is_lost(zk, coordinator, polite):
         tokens.append(term.token)
         if len(tokens) < 3:
             lose(zk, "e")
-            assert term.lost.wait(timeout=10)
+            assert term.lost.wait(timeout=60)
             if not polite:
                 term.check()
 
@@ -78,7 +78,7 @@ def test_run_campaigns_again_after_an_expiry(proxy, coordinator):
         tokens.append(term.token)
         if len(tokens) == 1:
             proxy.cut()
-            assert term.lost.wait(timeout=10)
+            assert term.lost.wait(timeout=60)
             proxy.heal()
 
     coordinator(proxy.connect_string, session_timeout=1).election("e").run(work, terms=2)
@@ -104,22 +104,22 @@ def test_stop_ends_a_run_that_waits_and_asks_one_that_leads(zk, coordinator):
 
     def work(term):
         seen.append(term)
-        assert term.lost.wait(timeout=30)
+        assert term.lost.wait(timeout=60)
         # Asked to stop, it leads still: what it saves lands, and nobody leads beside it.
         seen.append((term.state, other.leader().token))
         term.checkpoint("last words")
 
     leads, led = in_a_thread(lambda: election.run(work))
-    wait_for(lambda: seen, 10, "the first to lead")
+    wait_for(lambda: seen, 60, "the first to lead")
     waits, waited = in_a_thread(lambda: other.run(work))
-    wait_for(lambda: len(election.candidates()) == 2, 10, "the second to wait")
+    wait_for(lambda: len(election.candidates()) == 2, 60, "the second to wait")
     other.stop()
-    waits.join(5)
+    waits.join(60)
     assert waited == [None]
-    wait_for(lambda: len(election.candidates()) == 1, 5, "the second to be gone")
+    wait_for(lambda: len(election.candidates()) == 1, 60, "the second to be gone")
     assert not seen[0].lost
     election.stop()
-    leads.join(10)
+    leads.join(60)
     assert led == [None]
     assert seen[1] == ("HELD", seen[0].token)
     with other.campaign(timeout=5) as term:
@@ -132,7 +132,7 @@ def test_a_run_ends_with_its_coordinator(zk, coordinator):
     zk.election("e").campaign()
     closing = coordinator()
     waits, waited = in_a_thread(lambda: closing.election("e").run(print))
-    wait_for(lambda: len(zk.election("e").candidates()) == 2, 10, "it to wait")
+    wait_for(lambda: len(zk.election("e").candidates()) == 2, 60, "it to wait")
     closing.close()
     waits.join(2)
     assert isinstance(waited[0], exceptions.Closed)
@@ -144,7 +144,7 @@ def test_observers_see_every_change(zk, coordinator):
     thread, ended = in_a_thread(lambda: seen.extend(iter(leaders)) or "ended")
 
     def last(count):
-        return wait_for(lambda: len(seen) == count and seen[-1:], 10, f"change {count}")[0]
+        return wait_for(lambda: len(seen) == count and seen[-1:], 60, f"change {count}")[0]
 
     assert last(1) is None
     first = zk.election("e", id="one").campaign()
@@ -156,7 +156,7 @@ def test_observers_see_every_change(zk, coordinator):
     zk.close()
     assert last(5) is None
     leaders.close()
-    thread.join(5)
+    thread.join(60)
     assert ended == ["ended"]
     assert "last seen leader" in repr(watching)
 

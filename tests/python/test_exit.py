@@ -23,7 +23,7 @@ held = zk.lock("l").acquire()
 held.on_lost(work)
 for name in zk.children("l"):
     zk.delete(f"l/{name}")
-assert inside.wait(20)
+assert inside.wait(60)
 """
 
 WAITS = """

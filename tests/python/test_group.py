@@ -108,7 +108,7 @@ def test_every_observer_sees_the_same_members_under_a_number(coordinator, proxy)
             proxy.heal()
     last = coordinator().group("g").view()
     final = tuple(last.members.items())
-    wait_for(lambda: all(views and views[-1][1] == final for views in told), 20, "everybody to see the last view")
+    wait_for(lambda: all(views and views[-1][1] == final for views in told), 60, "everybody to see the last view")
     meaning = {}
     for views in told:
         numbers = [number for number, _ in views]
@@ -123,12 +123,12 @@ def test_numbers_grow_when_the_group_vanishes_in_between(zk, coordinator):
     group = zk.group("deep/g")
     views = []
     coordinator().group("deep/g").on_change(views.append)
-    wait_for(lambda: views, 5, "the view before anybody came")
+    wait_for(lambda: views, 60, "the view before anybody came")
     for _ in range(5):
         with group.join(id="a"):
             numbers = [group.view().number]
-            wait_for(lambda: views and len(views[-1]) == 1, 5, "it to be seen")
-        wait_for(lambda: len(views[-1]) == 0, 5, "it to be seen to go")
+            wait_for(lambda: views and len(views[-1]) == 1, 60, "it to be seen")
+        wait_for(lambda: len(views[-1]) == 0, 60, "it to be seen to go")
         # As the server does with empty containers.
         zk.delete("deep", recursive=True)
         numbers.append(group.view().number)
@@ -147,7 +147,7 @@ def test_waiting_for_members(zk, coordinator):
     waiter = threading.Thread(target=lambda: joined.append(coordinator().group("g").wait_for(3, timeout=30)))
     waiter.start()
     members = [group.join(id=name) for name in "abc"]
-    waiter.join(10)
+    waiter.join(60)
     assert joined[0].members == {member.id: member.incarnation for member in members}
     begun = time.monotonic()
     with pytest.raises(exceptions.AcquireTimeout, match=r"has 3 \(a, b, c\)"):
@@ -219,7 +219,7 @@ def test_closing_the_coordinator_ends_it(coordinator):
     with pytest.raises(exceptions.Closed):
         zk.group("g").join(id="b")
     me.leave(wait=True)
-    wait_for(lambda: coordinator().group("g").members() == [], 5, "the node to go with the session")
+    wait_for(lambda: coordinator().group("g").members() == [], 60, "the node to go with the session")
 
 
 def test_dropping_the_coordinator_ends_it_too(coordinator, connect_string, namespace):
@@ -229,4 +229,4 @@ def test_dropping_the_coordinator_ends_it_too(coordinator, connect_string, names
     observer = coordinator().group("g")
     assert len(observer.members()) == 1
     del zk
-    wait_for(lambda: observer.members() == [], 10, "the session to be closed")
+    wait_for(lambda: observer.members() == [], 60, "the session to be closed")

@@ -86,6 +86,19 @@ def test_a_bug_put_in_on_purpose_is_found(checked, broken, names, faults, others
     assert f"SPARKEEPER_SEED={seed}" in found.value.__notes__[-1]
 
 
+def test_who_was_killed_as_it_was_told_of_its_grant_may_have_lost_it_since():
+    said = [
+        {"id": "a:0", "key": "lock", "kind": "acquire", "argument": None, "at": 1},
+        {"id": "a:0", "result": 5, "at": 2},
+        {"id": "b:0", "key": "lock", "kind": "acquire", "argument": None, "at": 3},
+        {"id": "b:0", "result": 6, "at": 4},
+    ]
+    assert verify(said) == {"lock": 2}
+    with pytest.raises(NotLinearizable):
+        # It was seen to stand after the other had it.
+        verify([*said, {"id": "a:1", "key": "lock", "kind": "release", "argument": 5, "at": 5}])
+
+
 def test_a_seed_is_a_plan():
     plans = [draw(seed, clients=4, steps=36, names=RECIPES) for seed in (5, 5, 6)]
     assert plans[0] == plans[1]

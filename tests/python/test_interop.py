@@ -44,7 +44,7 @@ class Ours:
     def start(self):
         before = len(self.lock.contenders())
         self._thread.start()
-        wait_for(lambda: len(self.lock.contenders()) == before + 1, 10, "our node in line")
+        wait_for(lambda: len(self.lock.contenders()) == before + 1, 60, "our node in line")
         return self
 
     def _run(self):
@@ -54,7 +54,7 @@ class Ours:
 
     def release(self):
         self._let_go.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 def test_a_curator_mutex_shuts_us_out(spark, curator, coordinator, path):
@@ -82,7 +82,7 @@ def test_our_lock_shuts_a_curator_mutex_out(curator, coordinator, path):
     assert contender.waiting
     assert [contender.position for contender in lock.contenders()] == [0, 1]
     held.release()
-    assert contender.wait(10)
+    assert contender.wait(60)
     contender.release()
 
 
@@ -95,7 +95,7 @@ def test_in_order_of_arrival_with_curator(curator, coordinator, path):
         contenders.append(made.start())
     assert len(coordinator().lock("l").contenders()) == 8
     for number, contender in enumerate(contenders):
-        wait_for(lambda number=number: len(order) > number, 20, "the next to be granted")
+        wait_for(lambda number=number: len(order) > number, 60, "the next to be granted")
         assert order == list(range(number + 1)), "two at once, or out of order"
         contender.release()
     assert order == list(range(8))
@@ -110,7 +110,7 @@ def test_a_curator_client_that_goes_frees_the_lock(spark, connect_string, coordi
         assert not granted.is_set()
     finally:
         leaving.close()
-    assert granted.wait(10)
+    assert granted.wait(60)
     waiting.release()
 
 

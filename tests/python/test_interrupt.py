@@ -48,12 +48,12 @@ def interrupted(call, sent):
 def test_a_wait_for_a_lock(zk, coordinator, ctrl_c, server, namespace):
     held = coordinator().lock("l").acquire()
     lock = zk.lock("l")
-    wait_for(lambda: watches(server, namespace) == 1, 5, "the holder's own watch")
+    wait_for(lambda: watches(server, namespace) == 1, 60, "the holder's own watch")
     for wait in (lock.acquire, lambda: lock.acquire(timeout=60), lock.__enter__):
         sent = ctrl_c(0.4)
         interrupted(wait, sent)
-        wait_for(lambda: len(lock.contenders()) == 1, 5, "our node to be gone")
-        wait_for(lambda: watches(server, namespace) == 1, 5, "our watch to be gone")
+        wait_for(lambda: len(lock.contenders()) == 1, 60, "our node to be gone")
+        wait_for(lambda: watches(server, namespace) == 1, 60, "our watch to be gone")
     held.release()
     lock.acquire(timeout=5).release()
 
@@ -103,17 +103,17 @@ def test_every_call_on_a_link_that_is_silent(proxy, coordinator, ctrl_c):
     for call in calls.values():
         interrupted(call, ctrl_c(0.15))
     proxy.thaw()
-    wait_for(lambda: zk.lock("l").contenders() == [], 10, "interrupted acquires to leave nothing")
-    wait_for(lambda: zk.lock("held").contenders() == [], 10, "the interrupted release to be seen through")
-    wait_for(lambda: group.members() == {}, 10, "the interrupted leave to be seen through")
-    wait_for(lambda: zk.children("p/claims") == zk.children("p/fences") == [], 10, "no claim to be left")
-    wait_for(lambda: zk.partitions("other").members() == {}, 10, "the interrupted join to leave nobody")
+    wait_for(lambda: zk.lock("l").contenders() == [], 60, "interrupted acquires to leave nothing")
+    wait_for(lambda: zk.lock("held").contenders() == [], 60, "the interrupted release to be seen through")
+    wait_for(lambda: group.members() == {}, 60, "the interrupted leave to be seen through")
+    wait_for(lambda: zk.children("p/claims") == zk.children("p/fences") == [], 60, "no claim to be left")
+    wait_for(lambda: zk.partitions("other").members() == {}, 60, "the interrupted join to leave nobody")
 
 
 def test_a_wait_with_nobody_there_at_all(proxy, coordinator, ctrl_c):
     zk = coordinator(proxy.connect_string, session_timeout=1)
     proxy.cut()
-    wait_for(lambda: zk.state == "EXPIRED", 10, "the session to be over")
+    wait_for(lambda: zk.state == "EXPIRED", 60, "the session to be over")
     for call in (
         lambda: zk.get("a"),
         zk.lock("l").acquire,
@@ -127,7 +127,7 @@ def test_a_timed_out_acquire_leaves_nothing_also_while_disconnected(proxy, coord
     other = coordinator()
     held = other.lock("l").acquire()
     lock = zk.lock("l")
-    wait_for(lambda: watches(server, namespace) == 1, 5, "the holder's own watch")
+    wait_for(lambda: watches(server, namespace) == 1, 60, "the holder's own watch")
     for fault, repair in ((lambda: None, lambda: None), (proxy.freeze, proxy.thaw), (proxy.cut, proxy.heal)):
         fault()
         begun = time.monotonic()
@@ -135,7 +135,7 @@ def test_a_timed_out_acquire_leaves_nothing_also_while_disconnected(proxy, coord
             lock.acquire(timeout=1)
         assert 0.9 < time.monotonic() - begun < 1.1
         repair()
-        wait_for(lambda: zk.state == "CONNECTED", 10, "the link")
-        wait_for(lambda: [c.token for c in other.lock("l").contenders()] == [held.token], 10, "our node to be gone")
-        wait_for(lambda: watches(server, namespace) == 1, 10, "our watch to be gone")
+        wait_for(lambda: zk.state == "CONNECTED", 60, "the link")
+        wait_for(lambda: [c.token for c in other.lock("l").contenders()] == [held.token], 60, "our node to be gone")
+        wait_for(lambda: watches(server, namespace) == 1, 60, "our watch to be gone")
     assert held.state == "HELD"

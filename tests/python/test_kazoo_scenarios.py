@@ -36,27 +36,27 @@ class Leader:
     def end(self, error=None):
         self._error = error
         self._exit.set()
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
 def test_leaders_follow_each_other_and_who_cancels_never_leads(zk):
     everybody = {name: Leader(Election(zk, "e", name), name) for name in ("a", "b", "c")}
     election = Election(zk, "e")
-    wait_for(lambda: len(election.contenders()) == 3, 10, "everybody to stand")
+    wait_for(lambda: len(election.contenders()) == 3, 60, "everybody to stand")
     first, second, third = (everybody[name] for name in election.contenders())
-    wait_for(lambda: first.leads, 10, "the first in line to lead")
+    wait_for(lambda: first.leads, 60, "the first in line to lead")
     second.election.cancel()
     first.end()
-    wait_for(lambda: third.leads, 10, "the third to lead")
+    wait_for(lambda: third.leads, 60, "the third to lead")
     assert not second.leads
     second.end()
     again = Leader(Election(zk, "e", first.name), first.name)
-    wait_for(lambda: election.contenders() == [third.name, first.name], 10, "the first to stand again")
+    wait_for(lambda: election.contenders() == [third.name, first.name], 60, "the first to stand again")
     # A leader that fails is followed like one that ends.
     third.end(ArithmeticError("on purpose"))
     assert third.failed
-    wait_for(lambda: again.leads, 10, "the first to lead again")
+    wait_for(lambda: again.leads, 60, "the first to lead again")
     again.end()
     assert election.contenders() == []
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_called_fails_and_stands_no_more(zk):
     election = Election(zk, "e")
     with pytest.raises(TypeError, match="callable"):
         election.run("not a callable")
-    wait_for(lambda: election.contenders() == [], 10, "nobody to stand")
+    wait_for(lambda: election.contenders() == [], 60, "nobody to stand")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_children_that_come_change_and_go_are_told(zk, cache):
 
 
 def seen(cache, count):
-    wait_for(lambda: len(cache.events) >= count, 10, f"{count} events")
+    wait_for(lambda: len(cache.events) >= count, 60, f"{count} events")
 
 
 def test_a_subtree_is_told_from_the_top_down_and_back(zk, cache):
@@ -130,7 +130,7 @@ def test_a_closed_cache_tells_nothing_more(zk, coordinator):
     open_one.start()
     cache.close()
     zk.create("tree/late")
-    wait_for(lambda: witness, 10, "the other cache to be told")
+    wait_for(lambda: witness, 60, "the other cache to be told")
     assert not told
     open_one.close()
 
@@ -152,10 +152,10 @@ def test_what_did_not_change_while_the_link_was_down_is_not_told_again(proxy, co
     cache.listen(lambda event: told.append((event.kind, event.path.strip("/"))))
     cache.start()
     proxy.cut()
-    wait_for(lambda: far.state == "SUSPENDED", 10, "the cut")
+    wait_for(lambda: far.state == "SUSPENDED", 60, "the cut")
     near.create("tree/bar")
     proxy.heal()
-    wait_for(lambda: told, 15, "the change to be told")
+    wait_for(lambda: told, 60, "the change to be told")
     assert told == [("CREATED", "bar")]
     assert cache.get_children("") == {"foo", "bar"}
     cache.close()

@@ -22,8 +22,8 @@ def test_a_barrier_holds_until_it_is_removed(zk, coordinator):
     thread.start()
     assert not passed.wait(0.2)
     assert barrier.remove()
-    assert passed.wait(10)
-    thread.join(10)
+    assert passed.wait(60)
+    thread.join(60)
     assert barrier.wait()
 
 
@@ -58,14 +58,14 @@ def test_all_begin_together_and_end_together(zk, coordinator, parties):
     for thread in early:
         thread.start()
     watched = zk.double_barrier("b", parties=parties)
-    wait_for(lambda: len(watched.members()) == parties - 1, 10, "all but one to be there")
+    wait_for(lambda: len(watched.members()) == parties - 1, 60, "all but one to be there")
     assert not any(barrier.participating for barrier in barriers)
     last.start()
-    wait_for(lambda: all(barrier.participating for barrier in barriers), 10, "all to be let in")
+    wait_for(lambda: all(barrier.participating for barrier in barriers), 60, "all to be let in")
     assert not left
     leave.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(left) == parties
     assert not any(barrier.participating for barrier in barriers)
     assert watched.members() == []
@@ -88,9 +88,9 @@ def test_nobody_leaves_before_the_last_wants_to(coordinator):
     threads = [threading.Thread(target=one, daemon=True) for one in (work, other)]
     for thread in threads:
         thread.start()
-    wait_for(lambda: second.participating, 10, "both to be in")
+    wait_for(lambda: second.participating, 60, "both to be in")
     assert not out.wait(0.3)
     go.set()
-    assert out.wait(10)
+    assert out.wait(60)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)

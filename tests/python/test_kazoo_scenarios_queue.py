@@ -126,7 +126,7 @@ def test_what_a_session_had_that_expired_comes_to_another(proxy, coordinator):
     proxy.cut()
     assert other.get(20) == b"one"
     proxy.heal()
-    wait_for(lambda: not queue.holds_lock(), 10, "the first to know")
+    wait_for(lambda: not queue.holds_lock(), 60, "the first to know")
     # It is the other's now: the first cannot take it away.
     assert not queue.consume()
     assert len(other) == 1

@@ -46,12 +46,12 @@ def test_a_reader_and_a_writer_are_served_in_the_order_in_which_they_came(coordi
     for number, (kind, name) in enumerate(((ReadLock, "reader"), (WriteLock, "writer")), 2):
         threads.append(threading.Thread(target=work, args=(kind(coordinator(), "l", name),), daemon=True))
         threads[-1].start()
-        wait_for(lambda number=number: len(first.contenders()) == number, 10, "the next in line")
+        wait_for(lambda number=number: len(first.contenders()) == number, 60, "the next in line")
     assert first.contenders() == ["test", "reader", "writer"]
     first.release()
     for name in ("reader", "writer"):
-        wait_for(lambda name=name: inside == [name], 10, f"the {name} to be let in")
+        wait_for(lambda name=name: inside == [name], 60, f"the {name} to be let in")
         let_go[name].set()
     for thread in threads:
-        thread.join(10)
-    wait_for(lambda: first.contenders() == [], 10, "the line to be empty")
+        thread.join(60)
+    wait_for(lambda: first.contenders() == [], 60, "the line to be empty")

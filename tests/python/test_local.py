@@ -56,8 +56,8 @@ def test_containers_and_nodes_with_a_time_to_live_are_collected(jars):
             shell(server, "create", "-c", "/container")
             client.create("/container/child")
             client.delete("/container/child")
-            wait_for(lambda: not client.exists("/mortal"), 10, "the node's time to live to end")
-            wait_for(lambda: not client.exists("/container"), 10, "the empty container to be collected")
+            wait_for(lambda: not client.exists("/mortal"), 60, "the node's time to live to end")
+            wait_for(lambda: not client.exists("/container"), 60, "the empty container to be collected")
         finally:
             client.stop()
 
@@ -95,7 +95,7 @@ def test_killed_server_starts_again_on_its_port_with_its_session(jars):
         assert server.mode is None
         server.start()
         assert server.port == port
-        wait_for(lambda: client.connected, 20, "the client to connect again")
+        wait_for(lambda: client.connected, 60, "the client to connect again")
         assert client.get("/before")[0] == b"kill"
         assert client.client_id[0] == session
         client.stop()
@@ -243,5 +243,5 @@ def test_server_and_its_data_end_with_a_killed_parent(number):
         pid, home = parent.stdout.readline().decode().split()
         assert not gone(int(pid))
         parent.send_signal(number)
-    wait_for(lambda: gone(int(pid)), 10, "the server to end with its parent")
-    wait_for(lambda: not Path(home).exists(), 10, "the temporary data to be removed")
+    wait_for(lambda: gone(int(pid)), 60, "the server to end with its parent")
+    wait_for(lambda: not Path(home).exists(), 60, "the temporary data to be removed")

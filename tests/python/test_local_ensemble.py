@@ -29,7 +29,7 @@ def test_another_leads_when_the_leader_is_killed_and_it_joins_again(ensemble):
         ensemble.nodes[leader].kill()
         successor = ensemble.wait_quorum(30)
         assert successor != leader
-        wait_for(lambda: client.connected, 20, "the client to connect to the quorum")
+        wait_for(lambda: client.connected, 60, "the client to connect to the quorum")
         client.create("/meanwhile", b"2")
         ensemble.nodes[leader].start()
         assert ensemble.nodes[leader].mode == "follower"
@@ -63,7 +63,7 @@ def test_without_a_quorum_nobody_serves(ensemble):
     first, second, third = ensemble.nodes
     first.stop()
     second.stop()
-    wait_for(lambda: third.mode is None, 30, "the last node to stop serving")
+    wait_for(lambda: third.mode is None, 60, "the last node to stop serving")
     with pytest.raises(ConnectionLost, match="quorum of 3"):
         ensemble.wait_quorum(0.2)
     ensemble.start()

@@ -36,7 +36,7 @@ def users(runtime):
     for user in made:
         user.kill()
     card = runtime / "sparkeeper" / "server.json"
-    wait_for(lambda: not card.exists(), 30, "the shared server to end with its users")
+    wait_for(lambda: not card.exists(), 60, "the shared server to end with its users")
 
 
 def port_of(card):
@@ -51,8 +51,8 @@ def test_three_processes_share_one_server_until_the_last_is_killed(users):
     second.kill()
     assert words.mode(port_of(card)) == "standalone"
     third.kill()
-    wait_for(lambda: gone(card["pid"]), 15, "the server to end after its last user was killed")
-    wait_for(lambda: gone(card["supervisor"]), 15, "the supervisor to end")
+    wait_for(lambda: gone(card["pid"]), 60, "the server to end after its last user was killed")
+    wait_for(lambda: gone(card["supervisor"]), 60, "the supervisor to end")
 
 
 def test_many_first_askers_at_once_start_one_server(users):
@@ -67,7 +67,7 @@ def test_killed_supervisor_takes_the_server_along_and_the_next_user_gets_another
     witness, later = users(2)
     card = witness.join()
     os.kill(card["supervisor"], signal.SIGKILL)
-    wait_for(lambda: gone(card["pid"]), 15, "the server to end with its supervisor")
+    wait_for(lambda: gone(card["pid"]), 60, "the server to end with its supervisor")
     fresh = later.join()
     assert fresh["pid"] != card["pid"]
     assert words.mode(port_of(fresh)) == "standalone"
@@ -97,14 +97,14 @@ def test_newcomers_during_the_shutdown_get_a_server_that_lives(users):
         assert words.mode(port_of(fresh[0])) == "standalone"
         for user in newcomers:
             user.kill()
-        wait_for(lambda pid=fresh[0]["pid"]: gone(pid), 15, "the server to end")
+        wait_for(lambda pid=fresh[0]["pid"]: gone(pid), 60, "the server to end")
 
 
 def test_starter_killed_in_the_middle_leaves_nothing_behind(users, runtime):
     starter, later = users(2)
     starter.ask()
     log = runtime / "sparkeeper" / "zookeeper.log"
-    wait_for(log.exists, 30, "the start to be under way", interval=0.001)
+    wait_for(log.exists, 60, "the start to be under way", interval=0.001)
     starter.kill()
     card = later.join()
     assert words.mode(port_of(card)) == "standalone"
@@ -120,7 +120,7 @@ def test_named_data_is_kept_and_other_data_is_not(users, tmp_path):
             client.ensure_path("/mine")
             client.stop()
             user.leave()
-            wait_for(lambda pid=card["supervisor"]: gone(pid), 15, "the supervisor to end")
+            wait_for(lambda pid=card["supervisor"]: gone(pid), 60, "the supervisor to end")
 
 
 def test_failure_to_start_is_typed_and_says_why(users, tmp_path):
@@ -151,11 +151,11 @@ def test_one_process_counts_its_references():
     assert words.mode(references[0].port) == "standalone"
     with references[0] as last, socket.create_connection(("127.0.0.1", last.port), 5):
         assert not gone(pid)
-    wait_for(lambda: gone(pid), 15, "the server to end with the last reference")
+    wait_for(lambda: gone(pid), 60, "the server to end with the last reference")
     with shared_server() as again:
         assert again.pid != pid
         pid = again.pid
-    wait_for(lambda: gone(pid), 15, "the second server to end")
+    wait_for(lambda: gone(pid), 60, "the second server to end")
 
 
 @pytest.mark.usefixtures("runtime")
@@ -178,7 +178,7 @@ def test_forked_child_is_a_user_of_its_own():
     finally:
         os.close(write)
         os.waitpid(child, 0)
-    wait_for(lambda: gone(reference.pid), 15, "the server to end with the forked child")
+    wait_for(lambda: gone(reference.pid), 60, "the server to end with the forked child")
 
 
 def test_state_folder_that_others_can_enter_is_refused(runtime):

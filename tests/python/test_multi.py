@@ -133,7 +133,7 @@ def test_a_guard_that_stands_lets_it_land_and_a_lost_one_does_not(tree, coordina
     with pytest.raises(exceptions.LockLost):
         batch.commit()
     assert tree.get("a")[0] == b"A"
-    wait_for(lambda: held.state == "LOST", 5, "the holder to learn it")
+    wait_for(lambda: held.state == "LOST", 60, "the holder to learn it")
 
 
 def test_a_batch_lands_once(tree):

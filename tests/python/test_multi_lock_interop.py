@@ -20,7 +20,7 @@ def test_a_mutex_on_one_path_keeps_us_out_of_all(curator, coordinator, namespace
     assert mutex.wait()
     both = zk.multi_lock(["a", "b"])
     assert both.try_acquire() is None
-    wait_for(lambda: [len(other.lock(path).contenders()) for path in "ab"] == [0, 1], 10, "us to leave nothing")
+    wait_for(lambda: [len(other.lock(path).contenders()) for path in "ab"] == [0, 1], 60, "us to leave nothing")
     mutex.release()
     with both.acquire(10) as held:
         assert held.paths == ["a", "b"]
@@ -39,16 +39,16 @@ def test_we_keep_mutexes_out_of_every_path_and_stand_in_one_line_with_them(curat
 
     ours = threading.Thread(target=hold, daemon=True)
     ours.start()
-    wait_for(lambda: [len(other.lock(path).contenders()) for path in "ab"] == [1, 2], 10, "us in both lines")
+    wait_for(lambda: [len(other.lock(path).contenders()) for path in "ab"] == [1, 2], 60, "us in both lines")
     after = [curator.contender(f"/{namespace}/{path}").start() for path in "ab"]
     assert not granted.is_set()
     assert [each.waiting for each in after] == [True, True]
     first.release()
-    assert granted.wait(10)
+    assert granted.wait(60)
     assert [each.waiting for each in after] == [True, True]
     assert not curator.mutex(f"/{namespace}/a").acquire(0.2)
     let_go.set()
-    ours.join(30)
+    ours.join(60)
     for each in after:
-        assert each.wait(10)
+        assert each.wait(60)
         each.release()

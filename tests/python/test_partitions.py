@@ -37,7 +37,7 @@ def test_two_share_and_none_is_done_twice(zk, coordinator):
     group = zk.partitions("days", items=items, quiet=0.05)
     other = coordinator().partitions("days")
     with group.join(id="a") as one, other.join(id="b") as two:
-        wait_for(lambda: len(one.held) == len(two.held) == 3, 10, "an even share")
+        wait_for(lambda: len(one.held) == len(two.held) == 3, 60, "an even share")
         assert group.assignment().generation >= 1
         done = {"a": 0, "b": 0}
         for claim in one.claims():

@@ -43,7 +43,7 @@ def test_a_thousand_over_ten_move_as_few_as_can_be(zk):
     before = election.leader()
     (name,) = [name for name in zk.children("p/leader") if zk.exists(f"p/leader/{name}").czxid == before.token]
     zk.delete(f"p/leader/{name}")
-    wait_for(lambda: (now := election.leader()) is not None and now.token != before.token, 10, "another leader")
+    wait_for(lambda: (now := election.leader()) is not None and now.token != before.token, 60, "another leader")
 
     # A leave: its hundred move, nobody else hears of it.
     members.pop("m3").leave(wait=True)
@@ -71,7 +71,7 @@ def test_a_thousand_over_ten_move_as_few_as_can_be(zk):
     assert len(moved) == 90
     in_hand = {claim.partition: claim for claims in hands.values() for claim in claims}
     asked = moved & in_hand.keys()
-    wait_for(lambda: sorted(heard) == sorted(asked), 20, "those that move to be asked for, and no other")
+    wait_for(lambda: sorted(heard) == sorted(asked), 60, "those that move to be asked for, and no other")
     assert all(in_hand[item].state == "HELD" for item in asked), "asked for is not taken away"
     for item in asked:
         in_hand[item].release()
@@ -88,29 +88,29 @@ def test_a_static_member_back_in_time_finds_all_as_it_was(zk, coordinator):
     with group.join("stays") as stays:
         away = coordinator()
         before_restart = away.partitions("p").join("away", static=3600)
-        wait_for(lambda: len(stays.held) == 6, 20, "a half")
+        wait_for(lambda: len(stays.held) == 6, 60, "a half")
         before = group.assignment()
         tokens = {entry.partition: entry.token for entry in group.progress() if entry.owner == "stays"}
         assert len(before_restart.held) == 6
         away.close()
-        wait_for(lambda: list(group.members()) == ["stays"], 20, "the other to be gone")
-        wait_for(lambda: group.progress().counts["claimed"] == 6, 20, "its claims to be gone")
+        wait_for(lambda: list(group.members()) == ["stays"], 60, "the other to be gone")
+        wait_for(lambda: group.progress().counts["claimed"] == 6, 60, "its claims to be gone")
         back = coordinator().partitions("p").join("away", static=3600)
-        wait_for(lambda: len(back.held) == 6, 20, "the same half")
+        wait_for(lambda: len(back.held) == 6, 60, "the same half")
         assert group.assignment() == before, "0 moves, and nothing published"
         assert tokens == {entry.partition: entry.token for entry in group.progress() if entry.owner == "stays"}
         # Past its delay its partitions go to who is there.
         back.update(static=0.2)
-        wait_for(lambda: group.assignment().members["away"].static == 0.2, 20, "the leader to know")
+        wait_for(lambda: group.assignment().members["away"].static == 0.2, 60, "the leader to know")
         back.leave(wait=True)
-        wait_for(lambda: len(stays.held) == 12, 20, "all of it")
+        wait_for(lambda: len(stays.held) == 12, 60, "all of it")
 
 
 def test_a_member_that_flaps_costs_one_rebalance_a_quiet_window_at_most(zk, coordinator):
     quiet = 0.3
     group = zk.partitions("p", items=range(30), quiet=quiet)
     with group.join("a") as steady:
-        wait_for(lambda: len(steady.held) == 30, 20, "all")
+        wait_for(lambda: len(steady.held) == 30, 60, "all")
         start, first = time.monotonic(), group.assignment().generation
         other, pause = coordinator().partitions("p"), threading.Event()
         for _ in range(10):
@@ -119,7 +119,7 @@ def test_a_member_that_flaps_costs_one_rebalance_a_quiet_window_at_most(zk, coor
             flapping.leave(wait=True)
             pause.wait(0.15)
         windows = (time.monotonic() - start) / quiet
-        wait_for(lambda: len(steady.held) == 30, 20, "all again")
+        wait_for(lambda: len(steady.held) == 30, 60, "all again")
         assert group.assignment().generation - first <= windows + 1
 
 
@@ -149,7 +149,7 @@ def test_a_lost_reply_leaves_no_doubt(zk, coordinator, proxy, what):
         again = next(iter(zk_member.claims()))
         assert again.token > token
         claim = again
-    assert dropped.wait(10)
+    assert dropped.wait(60)
     if what != "done":
         assert (group.progress()["only"].owner, group.progress()["only"].token) == ("a", claim.token)
         claim.check()
@@ -170,7 +170,7 @@ def test_a_frozen_owner_knows_before_the_next_one_has_it(zk, coordinator, proxy)
     for claim in claims:
         claim.on_lost(lambda _, item=claim.partition: lost.setdefault(item, time.monotonic()))
     with group.join("quick") as quick:
-        wait_for(lambda: sum(claim.release_requested for claim in claims) == 2, 20, "two to be asked for")
+        wait_for(lambda: sum(claim.release_requested for claim in claims) == 2, 60, "two to be asked for")
         proxy.freeze()
         got = {}
         for claim in quick.claims(hold=True):
@@ -178,7 +178,7 @@ def test_a_frozen_owner_knows_before_the_next_one_has_it(zk, coordinator, proxy)
             if len(got) == 4:
                 break
         assert {claim.state for claim in claims} == {"LOST"}
-        wait_for(lambda: len(lost) == 4, 5, "every loss to be told")
+        wait_for(lambda: len(lost) == 4, 60, "every loss to be told")
         for old in claims:
             new = got[old.partition][1]
             assert new.token > old.token
@@ -189,12 +189,12 @@ def test_a_frozen_owner_knows_before_the_next_one_has_it(zk, coordinator, proxy)
         with pytest.raises(exceptions.ClaimLost):
             zk.create("p-late", guard=claims[0])
         # It joins again by itself, and gets what the other lets go of.
-        wait_for(lambda: set(group.members()) == {"slow", "quick"}, 20, "it to join again")
-        wait_for(lambda: sum(claim.release_requested for _, claim in got.values()) == 2, 20, "two to be asked for")
+        wait_for(lambda: set(group.members()) == {"slow", "quick"}, 60, "it to join again")
+        wait_for(lambda: sum(claim.release_requested for _, claim in got.values()) == 2, 60, "two to be asked for")
         for _, claim in got.values():
             if claim.release_requested:
                 claim.release()
-        wait_for(lambda: len(slow.held) == 2, 20, "its share")
+        wait_for(lambda: len(slow.held) == 2, 60, "its share")
         assert group.progress()[claims[0].partition].checkpoint == "half way"
         slow.leave()
 
@@ -202,34 +202,34 @@ def test_a_frozen_owner_knows_before_the_next_one_has_it(zk, coordinator, proxy)
 def test_runtime_changes_keep_what_need_not_move(zk, coordinator):
     group = zk.partitions("p", items=range(10), quiet=0.05)
     with group.join("a") as one, coordinator().partitions("p").join("b") as two:
-        wait_for(lambda: len(one.held) == len(two.held) == 5, 20, "halves")
+        wait_for(lambda: len(one.held) == len(two.held) == 5, 60, "halves")
         before = group.assignment()
         group.update(items=range(14))
-        wait_for(lambda: len(one.held) == len(two.held) == 7, 20, "halves of more")
+        wait_for(lambda: len(one.held) == len(two.held) == 7, 60, "halves of more")
         after = group.assignment()
         assert all(after.owners[item] == owner for item, owner in before.owners.items())
         group.update(items=range(4, 14))
-        wait_for(lambda: len(one.held) == len(two.held) == 5, 20, "halves of fewer")
+        wait_for(lambda: len(one.held) == len(two.held) == 5, 60, "halves of fewer")
         two.update(capacity=4.0)
-        wait_for(lambda: (len(one.held), len(two.held)) == (2, 8), 20, "shares by size")
+        wait_for(lambda: (len(one.held), len(two.held)) == (2, 8), 60, "shares by size")
         group.update(weights={4: 100})
         # The larger member alone can carry it within a hundredth of the bound, 100 / 4, beside one other at most.
-        wait_for(lambda: 4 in two.held and len(two.held) <= 2, 20, "the heavy one to be with the larger")
+        wait_for(lambda: 4 in two.held and len(two.held) <= 2, 60, "the heavy one to be with the larger")
         assert group.assignment().certificate.max_load <= 25.25
         assert group.members()["b"].capacity == 4.0
         one.update(limit=0)
-        wait_for(lambda: one.held == [], 20, "nothing for who wants nothing")
+        wait_for(lambda: one.held == [], 60, "nothing for who wants nothing")
 
 
 def test_a_long_assignment_is_paged(zk, coordinator):
     items = [f"{number:04d}" + "x" * 300 for number in range(2000)]
     group = zk.partitions("p", items=items, quiet=0.05)
     member = group.join("a", limit=10)
-    wait_for(lambda: len(member.held) == 10, 30, "its share")
+    wait_for(lambda: len(member.held) == 10, 60, "its share")
     assert not [name for name in zk.children("p") if "pages" in name]
     group.join("watcher", limit=1).leave()
     member.update(limit=-1)
-    wait_for(lambda: len(group.assignment().owners) == 2000, 30, "all to be assigned")
+    wait_for(lambda: len(group.assignment().owners) == 2000, 60, "all to be assigned")
     assert len([name for name in zk.children("p") if "pages" in name]) == 2
     assert len(zk.get("p/assignment")[0]) < 200
     # A part alone is nothing.
@@ -288,7 +288,7 @@ def test_a_coordinator_that_is_closed_ends_the_loop(coordinator):
     waiter = threading.Thread(target=wait)
     waiter.start()
     zk.close()
-    waiter.join(10)
+    waiter.join(60)
     assert ended
     assert claim.state == "LOST"
-    wait_for(lambda: member.state == "LEFT", 5, "the member to know that there will be no other session")
+    wait_for(lambda: member.state == "LEFT", 60, "the member to know that there will be no other session")

@@ -39,7 +39,7 @@ def test_a_timed_out_join_under_a_lost_reply_leaves_nobody(zk, coordinator, prox
         group.join("a", timeout=0.5)
     assert dropped.is_set()
     proxy.heal()
-    wait_for(lambda: zk.partitions("p").members() == {}, 10, "nobody to be left")
+    wait_for(lambda: zk.partitions("p").members() == {}, 60, "nobody to be left")
     with group.join("a", timeout=10) as member:
         assert member.run(str) == 3
 

@@ -22,40 +22,40 @@ async def test_looking_publishes_nothing(zk):
     assert other.members() == {}
     with group.join("a"):
         assert len(other.progress()) == 3
-        wait_for(lambda: other.assignment() is not None, 10, "an assignment")
+        wait_for(lambda: other.assignment() is not None, 60, "an assignment")
 
 
 def test_why_items_have_no_owner_is_said(zk, coordinator):
     group = zk.partitions("p", items=range(8), quiet=0.05)
     with group.join("a", limit=0) as idle:
-        found = wait_for(group.assignment, 10, "an assignment")
+        found = wait_for(group.assignment, 60, "an assignment")
         why = "cannot assign 8 items: the limits of the 1 members hold 0 in all; raise a limit or add members"
         assert (found.unowned, found.owners, found.certificate) == (why, {}, None)
         assert (group.progress().unowned, str(group.progress())) == (why, f"0 of 8 done; 8 waiting ({why})")
         assert why in repr(found)
         idle.update(limit=3)
-        wait_for(lambda: len(idle.held) == 3, 10, "as many as it takes")
+        wait_for(lambda: len(idle.held) == 3, 60, "as many as it takes")
         assert "hold 3 in all" in group.progress().unowned
         with coordinator().partitions("p").join("b") as all_others:
-            wait_for(lambda: len(all_others.held) == 5, 10, "the others")
+            wait_for(lambda: len(all_others.held) == 5, 60, "the others")
             assert (group.assignment().unowned, group.progress().unowned) == (None, None)
             idle.update(limit=0)
-            wait_for(lambda: len(all_others.held) == 8, 10, "all of them")
+            wait_for(lambda: len(all_others.held) == 8, 60, "all of them")
             all_others.update(limit=0)
-            wait_for(lambda: all_others.held == [], 10, "nothing for who wants nothing, though nobody else is there")
+            wait_for(lambda: all_others.held == [], 60, "nothing for who wants nothing, though nobody else is there")
             assert "the 2 members hold 0 in all" in group.assignment().unowned
 
 
 def test_what_cannot_be_divided_stays_and_says_why(zk, coordinator):
     group = zk.partitions("p", items=["x", "y"], weights=[1, 9], strategy="range", quiet=0.05)
     with group.join("a") as member, coordinator().partitions("p").join("b") as other:
-        wait_for(lambda: sorted(member.held + other.held) == ["x", "y"], 10, "both")
+        wait_for(lambda: sorted(member.held + other.held) == ["x", "y"], 60, "both")
         other.update(limit=9)
         why = 'the strategy "range" keeps neighbours together and cannot honour a limit on weights'
-        wait_for(lambda: why in (group.assignment().unowned or ""), 10, "the leader to say why")
+        wait_for(lambda: why in (group.assignment().unowned or ""), 60, "the leader to say why")
         assert sorted(member.held + other.held) == ["x", "y"]
         other.update(limit=-1)
-        wait_for(lambda: group.assignment().unowned is None, 10, "the leader to say that it can")
+        wait_for(lambda: group.assignment().unowned is None, 60, "the leader to say that it can")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_what_waits_for_an_absent_member_says_for_whom(zk, coordinator):
     group = zk.partitions("p", items=range(4), quiet=0.05)
     with group.join("stays") as stays:
         away = coordinator().partitions("p").join("away", static=3600)
-        wait_for(lambda: len(stays.held) == len(away.held) == 2, 20, "halves")
+        wait_for(lambda: len(stays.held) == len(away.held) == 2, 60, "halves")
         assert group.progress().absent == []
         away.leave(wait=True)
-        progress = wait_for(lambda: (found := group.progress()).absent and found, 10, "it to be missed")
+        progress = wait_for(lambda: (found := group.progress()).absent and found, 60, "it to be missed")
         assert progress.absent == ["away"]
         assert str(progress).endswith("2 waiting (some kept for 'away', which is away)")
 

@@ -160,7 +160,7 @@ def test_a_lost_reply_is_one_version(spark, zk, coordinator, proxy, *, lost, exp
         asked = pool.submit(first, far, spark)
         assert dropped.wait(60)
         if expire:
-            wait_for(lambda: far.state == "EXPIRED", 10, "the end of the session")
+            wait_for(lambda: far.state == "EXPIRED", 60, "the end of the session")
             proxy.heal()
         plan = asked.result(60)
     assert plan.version == 1

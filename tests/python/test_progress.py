@@ -109,7 +109,7 @@ def test_a_short_save_shows_nothing():
 def slow(step: Step) -> None:
     if step is Step.STAGED:
         over = time.monotonic() + PATIENCE + 0.5
-        wait_for(lambda: time.monotonic() > over, 10, "a save that takes its time")
+        wait_for(lambda: time.monotonic() > over, 60, "a save that takes its time")
 
 
 def test_a_long_save_shows_its_stages_and_is_silent_when_told(spark, zk, tmp_path):

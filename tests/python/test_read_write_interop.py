@@ -40,7 +40,7 @@ def test_readers_share_across_the_two(curator, coordinator, path):
     theirs.release()
     with ours.read():
         again = Contender(pair(curator, path)[0]).start()
-        assert again.wait(10)
+        assert again.wait(60)
         again.release()
     assert write.acquire(10)
     write.release()
@@ -66,12 +66,12 @@ def test_in_order_of_arrival_with_curator(curator, coordinator, path):
     assert writer.waiting
     assert late.held is None
     reader.release()
-    assert writer.wait(10)
+    assert writer.wait(60)
     assert late.held is None
     assert last.waiting
     writer.release()
-    wait_for(lambda: late.held, 10, "our reader behind Curator's writer")
-    assert last.wait(10)
+    wait_for(lambda: late.held, 60, "our reader behind Curator's writer")
+    assert last.wait(60)
     late.release()
     last.release()
 
@@ -86,7 +86,7 @@ def test_our_writer_keeps_reading_before_a_curator_writer(curator, coordinator, 
     assert beside.try_acquire() is None, "behind Curator's writer"
     assert theirs.waiting
     read.release()
-    assert theirs.wait(10)
+    assert theirs.wait(60)
     theirs.release()
 
 
@@ -100,7 +100,7 @@ def test_a_curator_writer_keeps_reading_before_ours(curator, coordinator, path):
     assert [one.position for one in shown] == [0, 1]
     assert ours.held is None
     read.release()
-    wait_for(lambda: ours.held, 10, "our writer")
+    wait_for(lambda: ours.held, 60, "our writer")
     ours.release()
 
 
@@ -111,13 +111,13 @@ def test_curators_revoker_is_heard_and_the_owner_stays(curator, coordinator, pat
     revoker = curator.jvm.org.apache.curator.framework.recipes.locks.Revoker
     (node,) = curator.mutex(path).line()
     revoker.attemptRevoke(curator.client, node)
-    wait_for(lambda: heard == [""], 5, "the request")
+    wait_for(lambda: heard == [""], 60, "the request")
     other = coordinator().lock("p")
-    wait_for(lambda: other.contenders()[0].owner == "the nightly job", 5, "the owner to be put back")
+    wait_for(lambda: other.contenders()[0].owner == "the nightly job", 60, "the owner to be put back")
     other.request_release("and why")
-    wait_for(lambda: heard == ["", "and why"], 5, "ours, after Curator's")
+    wait_for(lambda: heard == ["", "and why"], 60, "ours, after Curator's")
     revoker.attemptRevoke(curator.client, node)
-    wait_for(lambda: heard == ["", "and why", ""], 5, "Curator's second")
+    wait_for(lambda: heard == ["", "and why", ""], 60, "Curator's second")
 
 
 class Listener:
@@ -139,7 +139,7 @@ def test_a_curator_holder_hears_our_request(spark, curator, coordinator, path):
     mutex._mutex.makeRevocable(listener)
     assert mutex.acquire(10)
     assert len(coordinator().lock("p").request_release("please")) == 1
-    wait_for(lambda: listener.asked == 1, 10, "Curator's listener")
+    wait_for(lambda: listener.asked == 1, 60, "Curator's listener")
     coordinator().lock("p").request_release("please")
-    wait_for(lambda: listener.asked == 2, 10, "the second time")
+    wait_for(lambda: listener.asked == 2, 60, "the second time")
     mutex.release()

@@ -22,7 +22,7 @@ class Waiter:
         before = len(lock.contenders())
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        wait_for(lambda: len(lock.contenders()) == before + 1, 10, "our node in line")
+        wait_for(lambda: len(lock.contenders()) == before + 1, 60, "our node in line")
 
     def _run(self):
         with self.lock as held:
@@ -31,7 +31,7 @@ class Waiter:
 
     def release(self):
         self._let_go.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 def test_readers_share_and_a_writer_is_alone(zk, coordinator):
@@ -56,10 +56,10 @@ def test_later_readers_do_not_starve_a_waiting_writer(zk, coordinator):
     assert coordinator().read_write_lock("p").read().try_acquire() is None
     assert [shown.position for shown in late.lock.contenders()] == [0, 1, 2]
     reader.release()
-    wait_for(lambda: writer.held, 10, "the writer to be let in")
+    wait_for(lambda: writer.held, 60, "the writer to be let in")
     assert late.held is None
     writer.release()
-    wait_for(lambda: late.held, 10, "the reader behind it")
+    wait_for(lambda: late.held, 60, "the reader behind it")
     late.release()
 
 
@@ -73,7 +73,7 @@ def test_a_writer_may_read_too_and_keep_that(zk, coordinator):
     other = Waiter(coordinator().read_write_lock("p").read())
     assert waiting.held is None, "a writer beside a reader"
     read.release()
-    wait_for(lambda: waiting.held, 10, "the waiting writer")
+    wait_for(lambda: waiting.held, 60, "the waiting writer")
     assert other.held is None
     waiting.release()
     other.release()
@@ -138,9 +138,9 @@ def test_a_frozen_holder_knows_before_the_next_is_let_in(proxy, coordinator, sid
     held = getattr(frozen.read_write_lock("p"), side)().acquire()
     waiting = Waiter(coordinator().read_write_lock("p").write())
     proxy.freeze()
-    wait_for(lambda: held.state == "LOST", 10, "the holder to know")
+    wait_for(lambda: held.state == "LOST", 60, "the holder to know")
     assert waiting.held is None, "somebody was let in before the holder knew"
-    wait_for(lambda: waiting.held, 20, "the writer")
+    wait_for(lambda: waiting.held, 60, "the writer")
     assert waiting.held.token > held.token
     waiting.release()
     proxy.thaw()

@@ -68,10 +68,10 @@ def test_curators_leases_count_as_ours(curator, coordinator, path):
     granted = []
     waiter = threading.Thread(target=lambda: granted.append(ours.acquire(2, timeout=30)))
     waiter.start()
-    wait_for(lambda: len(ours.contenders()) == 1, 10, "ours in line")
+    wait_for(lambda: len(ours.contenders()) == 1, 60, "ours in line")
     assert theirs.acquire(1, 0.3) is None
     theirs.release(leases)
-    waiter.join(20)
+    waiter.join(60)
     assert [permits.permits for permits in granted] == [2]
     one.release(wait=True)
     granted[0].release(wait=True)
@@ -87,9 +87,9 @@ def test_our_permits_count_as_curators(curator, coordinator, path):
     answers = []
     waiter = threading.Thread(target=lambda: answers.append(theirs.acquire(2, 30)))
     waiter.start()
-    wait_for(lambda: len(ours.contenders()) == 1, 10, "theirs in line")
+    wait_for(lambda: len(ours.contenders()) == 1, 60, "theirs in line")
     held.release(wait=True)
-    waiter.join(20)
+    waiter.join(60)
     assert len(answers[0]) == 2
     theirs.release(leases)
     theirs.release(answers[0])
@@ -104,9 +104,9 @@ def test_curator_shares_our_limit(curator, coordinator, path):
     try:
         assert count.getCount() == 300
         count.setCount(2)
-        wait_for(lambda: ours.permits == 2, 10, "their number to be ours")
+        wait_for(lambda: ours.permits == 2, 60, "their number to be ours")
         ours.permits = 5
-        wait_for(lambda: count.getCount() == 5, 10, "our number to be theirs")
+        wait_for(lambda: count.getCount() == 5, 60, "our number to be theirs")
     finally:
         count.close()
 
@@ -126,11 +126,11 @@ def test_kazoo_and_we_share_permits(kazoo, coordinator, path):
     both = []
     waiter = threading.Thread(target=lambda: both.append(ours.acquire(2, timeout=30)))
     waiter.start()
-    wait_for(lambda: len(ours.contenders()) == 1, 10, "ours in line")
+    wait_for(lambda: len(ours.contenders()) == 1, 60, "ours in line")
     # Ours waits at the front, so kazoo waits behind it although a permit is free.
     assert not other.acquire(blocking=False)
     held.release(wait=True)
-    waiter.join(20)
+    waiter.join(60)
     assert [permits.permits for permits in both] == [2]
     both[0].release(wait=True)
     assert other.acquire(timeout=10)

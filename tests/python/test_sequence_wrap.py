@@ -56,14 +56,14 @@ def test_order_and_exclusion_hold_over_the_end_of_the_counter(nearly_worn):
         thread = threading.Thread(target=contend, args=(lock,), daemon=True)
         thread.start()
         threads.append(thread)
-        wait_for(lambda count=index: len(lines[0].contenders()) == count + 1, 10, f"c{index} in line")
+        wait_for(lambda count=index: len(lines[0].contenders()) == count + 1, 60, f"c{index} in line")
         arrived.append(f"c{index}")
     numbers = sorted(name[-11:] for name in sessions[0].children("line") if "-lock-" in name)
     assert any(number.endswith(str(_LAST)) for number in numbers), numbers
     assert [contender.owner for contender in lines[0].contenders()] == ["c0", *arrived]
     blocker.release()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert [owner for owner, _ in granted] == arrived
     tokens = [token for _, token in granted]
     assert tokens == sorted(set(tokens))

@@ -260,7 +260,7 @@ def test_an_elected_janitor_settles_what_the_dead_left(spark, zk, tmp_path, star
         wait_for(
             lambda: not transactions(zk, path) and not list((path / "_zk/tx").iterdir()), 30, "the janitor to be done"
         )
-        wait_for(lambda: one.rounds + two.rounds > 3, 30, "a few rounds")
+        wait_for(lambda: one.rounds + two.rounds > 3, 60, "a few rounds")
         assert 0 in {one.rounds, two.rounds}
     settle(spark, zk, path)
     assert ids(spark, path) == [0, 1, 2]

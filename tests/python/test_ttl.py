@@ -42,13 +42,13 @@ def test_a_node_goes_when_its_time_is_up_and_not_while_it_is_written(coordinator
         zk.set("kept", b"again")
         return zk.exists("left") is None and zk.exists(numbered) is None
 
-    wait_for(only_the_written_one_stays, 10, "the nodes nobody writes to go")
+    wait_for(only_the_written_one_stays, 60, "the nodes nobody writes to go")
     assert zk.get("kept")[0] == b"again"
     assert zk.exists("plain")
     assert zk.children("parent") == ["child"]
-    wait_for(lambda: zk.exists("kept") is None, 10, "the other to go, now that nobody writes it")
+    wait_for(lambda: zk.exists("kept") is None, 60, "the other to go, now that nobody writes it")
     zk.delete("parent/child")
-    wait_for(lambda: zk.exists("parent") is None, 10, "the parent to go after its child")
+    wait_for(lambda: zk.exists("parent") is None, 60, "the parent to go after its child")
 
 
 async def test_the_sibling_and_a_guard(coordinator, reaping):

@@ -49,7 +49,7 @@ def test_tasks_of_a_dead_driver_go_on_after_another_run_of_its_job_committed(spa
     wait_for(lambda: len(list(marks.iterdir())) == 2, PATIENCE, "two tasks to begin")
     (dead,) = transactions(zk, table)
     driver.kill()
-    wait_for(lambda: not is_alive(zk, table, dead), 30, "its session to expire")
+    wait_for(lambda: not is_alive(zk, table, dead), 60, "its session to expire")
     again = zk.write(spark.range(400)).job_id("j").save(str(table))
     assert (again.version, again.replayed) == (2, False)
     assert leftovers(zk, table) == []

@@ -86,7 +86,7 @@ def test_a_dead_writer_is_given_up_only_after_its_grace(spark, zk, tmp_path, sta
     for _ in range(2):
         zk.write(spark.range(0)).save(str(table))
     assert [entry for entry in leftovers(zk, table) if entry.startswith("transaction")]
-    wait_for(lambda: handle.recover(grace=1).rolled_back, 30, "the grace to pass")
+    wait_for(lambda: handle.recover(grace=1).rolled_back, 60, "the grace to pass")
     assert leftovers(zk, table) == []
     assert ids(spark, table) == OLD
 
@@ -104,7 +104,7 @@ def test_killed_at_random_moments(spark, zk, tmp_path, start_driver):
         for _ in range(moments.randrange(1, jobs // 2)):
             driver.answer()
         moment = time.monotonic() + moments.random() / 2
-        wait_for(lambda until=moment: time.monotonic() > until, 5, "a random moment", interval=0.005)
+        wait_for(lambda until=moment: time.monotonic() > until, 60, "a random moment", interval=0.005)
         driver.kill()
         seen = ids(spark, table)
         assert len(seen) % rows == 0

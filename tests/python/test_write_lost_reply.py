@@ -122,8 +122,8 @@ def test_a_lock_lost_after_the_commit_landed_is_no_refusal(spark, zk, server, na
                 threading.Thread(target=heal, args=(commit,)).start()
 
         def heal(commit):
-            assert commit.wait(30)
-            wait_for(lambda: held.state == "LOST", 30, "the lock to be lost")
+            assert commit.wait(60)
+            wait_for(lambda: held.state == "LOST", 60, "the lock to be lost")
             proxy.heal()
 
         commit = through.write(spark.range(100, 200)).guard(held).on_step(part).save(str(table))

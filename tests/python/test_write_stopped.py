@@ -21,7 +21,7 @@ def stop_at(driver, zk, table, step, **command):
     driver.tell("write", path=str(table), rows=[1000, 1300], at=[step, "SIGSTOP"], **command)
     driver.wait_stopped()
     (tx,) = transactions(zk, table)
-    wait_for(lambda: not is_alive(zk, table, tx), 30, "the session of the stopped driver to expire")
+    wait_for(lambda: not is_alive(zk, table, tx), 60, "the session of the stopped driver to expire")
 
 
 def test_the_same_job_takes_over(spark, zk, tmp_path, driver):

@@ -61,7 +61,7 @@ class User:
     def leave(self) -> None:
         """Let it end as processes do."""
         self._say()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
 
     def kill(self) -> None:
         """End it with SIGKILL."""

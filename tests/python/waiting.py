@@ -1,4 +1,7 @@
-"""Waiting for a condition, the only kind of waiting that tests do."""
+"""Waiting for a condition, the only kind of waiting that tests do.
+
+A limit is short where that time is promised; where none is, it only says when to give up, and a busy machine is slow.
+"""
 
 from __future__ import annotations
 

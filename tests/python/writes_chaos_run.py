@@ -267,7 +267,7 @@ class Chaos:
         wait_for(lambda: time.monotonic() > until, PATIENCE, "a random moment")
         mine = [] if self.plain else self._transactions_of(slot, job)
         for tx in mine:
-            wait_for(lambda tx=tx: not is_alive(self.zk, self.path(job.table), tx), 30, "a session to expire")
+            wait_for(lambda tx=tx: not is_alive(self.zk, self.path(job.table), tx), 60, "a session to expire")
         if plan.meanwhile == "recover" and not self.plain:
             self.ask("recover", job.table)
         elif plan.meanwhile == "again" and self._stopped.acquire(blocking=False):

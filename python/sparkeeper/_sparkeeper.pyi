@@ -3733,6 +3733,16 @@ def final_name(tx: str, staged: str) -> str | None:
     The final name of a staged data file, or None for what Spark itself would not read.
     """
 
+def mirror_beginning(names: Sequence[str]) -> list[tuple[str, bytes]]:
+    """
+    The files of the mirror with which a table begins; none where a mirror with these names has begun.
+    """
+
+def newest_published(names: Sequence[str]) -> int | None:
+    """
+    The newest id of a commit among the names in a mirror.
+    """
+
 def partition_values(path: str) -> dict[str, str | None]:
     """
     The values that the `column=value` directories of a path spell, unescaped; None is NULL.
@@ -3776,6 +3786,14 @@ def rebuild_record(
 
     Raises:
         ConfigError: ZooKeeper knows of later commits.
+    """
+
+def sync_filesystem(path: str | PathLike[str]) -> None:
+    """
+    Let everything last that was written to the file system of `path`, renames included.
+
+    Raises:
+        OSError: The file system could not be written.
     """
 
 __all__ = [
@@ -3837,8 +3855,11 @@ __all__ = [
     "_plan_verify",
     "commit_together",
     "final_name",
+    "mirror_beginning",
+    "newest_published",
     "partition_values",
     "placement_keys",
     "proven_manifest",
     "rebuild_record",
+    "sync_filesystem",
 ]

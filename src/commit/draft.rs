@@ -80,7 +80,7 @@ impl Attempt {
             _ => Vec::new(),
         };
         let replaces = self.intent.operation.removes();
-        let id = mirror::next_id(head.mirror, replaces);
+        let id = self.id(head);
         let Change { mut added, removed, carried } = self.change(live);
         added.sort_by(|a, b| a.path.cmp(&b.path));
         let before = if replaces { Totals::of(&carried) } else { head.totals };
@@ -95,7 +95,7 @@ impl Attempt {
             totals: before.plus(Totals::of(&added)),
             added,
             removed,
-            carried: mirror::is_compact(id).then_some(carried),
+            carried: (base.is_none() || mirror::is_compact(id)).then_some(carried),
             base,
             writer: self.writer.clone(),
             job_id: self.job_id.clone(),
@@ -154,7 +154,12 @@ impl Attempt {
 
     /// True where the proposal lists, or names as removed, every file that is live before it.
     fn is_full(&self, head: &Head) -> bool {
-        let replaces = self.intent.operation.removes();
-        replaces || mirror::is_compact(mirror::next_id(head.mirror, replaces))
+        mirror::is_compact(self.id(head))
+    }
+
+    /// The mirror id of the version after `head`.
+    fn id(&self, head: &Head) -> u64 {
+        let Intent { operation, .. } = &self.intent;
+        mirror::next_id(head.mirror, operation.removes() || *operation == Operation::Adopt)
     }
 }

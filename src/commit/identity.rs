@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::commit::head::Head;
+use crate::commit::mirror;
 use crate::commit::uri::Location;
 use crate::error::{Error, Result};
 
@@ -112,7 +113,7 @@ pub fn open(at: &Location, directory: &Directory, registry: &Registry) -> Result
             let Some(head) = registry.head.clone() else {
                 return lost(format!("the head of table {} is missing", registered.uuid));
             };
-            if directory.mirror > head.mirror {
+            if directory.mirror.filter(|id| mirror::is_committed(*id)) > head.mirror {
                 return lost(format!(
                     "readers see mirror id {}, and ZooKeeper's version {} has {}",
                     shown(directory.mirror),
@@ -177,6 +178,8 @@ mod tests {
     #[test]
     fn an_unpublished_head_is_in_order_and_a_mirror_ahead_is_not() {
         let zookeeper = registry(Some("u"), Some(head(2, Some(20))), true);
+        let none = registry(Some("u"), Some(head(0, None)), true);
+        assert!(matches!(open(&at(), &directory(Some("u"), Some(19)), &none), Ok(Opening::Table(..))));
         for mirror in [None, Some(19), Some(20)] {
             let found = open(&at(), &directory(Some("u"), mirror), &zookeeper);
             assert!(matches!(found, Ok(Opening::Table(..))), "{found:?}");

@@ -1,8 +1,8 @@
 //! Manifests: immutable, content-addressed records of what one commit changed.
 //!
 //! Most carry only their own change and the name of the manifest before them, so that an append costs what it adds.
-//! Those whose mirror id is a compact carry the full list as well ([`Manifest::carried`]): the mirror needs it there
-//! anyway, and it bounds the walk to the live files to K manifests ([`crate::commit::chain`]).
+//! Those whose mirror id is a compact, and the first, carry the full list as well ([`Manifest::carried`]): the mirror
+//! needs it there anyway, and it bounds the walk to the live files to K manifests ([`crate::commit::chain`]).
 //! Each is therefore enough to write its own mirror file, whoever publishes it, and whenever.
 
 use std::collections::BTreeMap;

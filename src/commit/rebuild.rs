@@ -7,7 +7,7 @@ use crate::commit::head::Head;
 use crate::commit::identity::Identity;
 use crate::commit::layout;
 use crate::commit::manifest::Manifest;
-use crate::commit::mirror::{self, Publication};
+use crate::commit::mirror;
 use crate::commit::record::Committed;
 use crate::commit::table::{Table, ensure, found, until_answered};
 use crate::commit::transaction::NODE;
@@ -26,11 +26,8 @@ pub fn proven<'a>(
 ) -> Option<(&'a str, &'a Manifest)> {
     candidates.iter().find_map(|name| {
         let manifest = chain.get(name)?;
-        let says = match mirror::publication(root, manifest) {
-            Publication::Directory(files) => files.into_iter().next_back().map(|(_, data)| data),
-            Publication::File(_, data) => Some(data),
-        };
-        (manifest.mirror == newest && says.as_deref() == Some(content)).then_some((name.as_str(), manifest))
+        let proven = manifest.mirror == newest && mirror::written(root, manifest) == content;
+        proven.then_some((name.as_str(), manifest))
     })
 }
 

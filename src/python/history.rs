@@ -112,11 +112,9 @@ impl Chain {
         let published = mirror::newest(mirror.iter().map(String::as_str));
         let at = &location.get().0;
         let publications: Vec<Publication> = self.read(py, |chain| {
-            Ok(chain
-                .unpublished(head, published)?
-                .into_iter()
-                .map(|version| mirror::publication(at, version))
-                .collect())
+            let versions = chain.unpublished(head, published)?;
+            let before = std::iter::once(published).chain(versions.iter().map(|version| Some(version.mirror)));
+            Ok(versions.iter().zip(before).map(|(version, newest)| mirror::publication(at, version, newest)).collect())
         })?;
         let content = |(name, data): (String, Vec<u8>)| (name, PyBytes::new(py, &data));
         let place = |publication| match publication {
@@ -125,6 +123,21 @@ impl Chain {
         };
         Ok(publications.into_iter().map(place).collect())
     }
+}
+
+/// The files of the mirror with which a table begins; none where a mirror with these names has begun.
+#[pyfunction]
+pub(super) fn mirror_beginning(py: Python<'_>, names: Vec<String>) -> Vec<Content<'_>> {
+    if mirror::begun(mirror::newest(names.iter().map(String::as_str))) {
+        return Vec::new();
+    }
+    mirror::beginning().into_iter().map(|(name, data)| (name, PyBytes::new(py, &data))).collect()
+}
+
+/// The newest id of a commit among the names in a mirror.
+#[pyfunction]
+pub(super) fn newest_published(names: Vec<String>) -> Option<u64> {
+    mirror::committed(names.iter().map(String::as_str))
 }
 
 /// The final name of a staged data file, or None for what Spark itself would not read.

@@ -26,6 +26,7 @@ mod commit;
 mod contender;
 mod coordinator;
 mod counter;
+mod disk;
 mod election;
 mod errors;
 mod exit;
@@ -105,13 +106,15 @@ mod _sparkeeper {
     #[pymodule_export]
     use super::counter::Counter;
     #[pymodule_export]
+    use super::disk::sync_filesystem;
+    #[pymodule_export]
     use super::election::Election;
     #[pymodule_export]
     use super::group::Group;
     #[pymodule_export]
     use super::held::Held;
     #[pymodule_export]
-    use super::history::{Chain, final_name, partition_values};
+    use super::history::{Chain, final_name, mirror_beginning, newest_published, partition_values};
     #[pymodule_export]
     use super::inbox::Inbox;
     #[pymodule_export]

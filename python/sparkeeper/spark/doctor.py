@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparkeeper._sparkeeper import newest_published
 from sparkeeper.exceptions import CorruptManifest, HistoryLost, NotATable
 from sparkeeper.spark import names
 from sparkeeper.spark.history import History
@@ -142,15 +143,15 @@ def _strangers(present: dict[str, int], known: set[str], under_way: set[str]) ->
 
 def _mirror(files: Files, newest: int, history: History) -> Iterator[Finding]:
     mirror = files.names(names.MIRROR)
-    ids = [int(name.removesuffix(".compact")) for name in mirror if name.removesuffix(".compact").isdigit()]
-    if not ids:
+    if not mirror:
         yield Finding(
             "mirror_missing",
             f"{names.MIRROR} is missing: plain readers see every file that lies in the directory",
             "recover() writes it again",
         )
         return
-    behind = [manifest for manifest in history.kept if manifest["mirror"] > max(ids)]
+    published = newest_published(mirror) or 0
+    behind = [manifest for manifest in history.kept if manifest["mirror"] > published]
     if behind:
         yield Finding(
             "unpublished",

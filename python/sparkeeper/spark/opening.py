@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkeeper._sparkeeper import Ledger
+from sparkeeper._sparkeeper import Ledger, mirror_beginning
 from sparkeeper.exceptions import NotATable
 from sparkeeper.spark import names
 from sparkeeper.spark.steps import Step
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sparkeeper._sparkeeper import Coordinator
+    from sparkeeper.spark.files import Files
     from sparkeeper.spark.place import Place
 
 
@@ -53,8 +54,17 @@ def open_table(  # noqa: PLR0913 - each is a setting
     if ledger.identify:
         on_step(Step.REGISTERED)
         place.files.publish(names.IDENTITY, ledger.identity)
+    if ledger.version == 0 and create and not adopting:
+        _begin_mirror(place.files)
     on_step(Step.OPENED)
     return ledger
+
+
+def _begin_mirror(files: Files) -> None:
+    """Let nothing show before the first commit does; what is adopted is in sight until then."""
+    beginning = mirror_beginning(files.names(names.MIRROR))
+    if beginning:
+        files.publish_directory(names.MIRROR, beginning)
 
 
 def committed_version(zk: Coordinator, place: Place) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparkeeper._sparkeeper import Chain, proven_manifest
+from sparkeeper._sparkeeper import Chain, newest_published, proven_manifest
 from sparkeeper.exceptions import CorruptManifest
 from sparkeeper.spark import names
 from sparkeeper.spark.files import read_manifest
@@ -24,14 +24,14 @@ def proven(files: Files, identity: bytes) -> tuple[Chain, str]:
         CorruptManifest: None fits.
     """
     mirror = files.names(names.MIRROR)
-    ids = {int(name.removesuffix(".compact")): name for name in mirror if name.removesuffix(".compact").isdigit()}
-    if not ids:
+    newest = newest_published(mirror)
+    if newest is None:
         raise CorruptManifest(
             f"table {files.root}: its {names.MIRROR} is missing or empty, so that no version is proven; "
             "restore it from a copy, or adopt() the files as they are after moving _zk away"
         )
-    newest = max(ids)
-    content = files.read(f"{names.MIRROR}/{ids[newest]}") or b""
+    published = f"{names.MIRROR}/{next(name for name in mirror if name.removesuffix('.compact') == str(newest))}"
+    content = files.read(published) or b""
     chain = Chain()
     candidates = sorted(files.names(names.MANIFESTS), key=names.version, reverse=True)
     for name in candidates:
@@ -42,6 +42,6 @@ def proven(files: Files, identity: bytes) -> tuple[Chain, str]:
         if proven_manifest(identity, chain, [name], newest, content) is not None:
             return chain, name
     raise CorruptManifest(
-        f"table {files.root}: none of its {len(candidates)} manifests is the one that {names.MIRROR}/{ids[newest]} was "
-        "made from; restore the missing one from a copy"
+        f"table {files.root}: none of its {len(candidates)} manifests is the one that {published} was made from; "
+        " restore the missing one from a copy"
     )

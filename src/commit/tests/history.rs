@@ -11,7 +11,7 @@ use crate::commit::files::DataFile;
 use crate::commit::head::Head;
 use crate::commit::manifest::tests::sample;
 use crate::commit::manifest::{Manifest, Operation, Writer};
-use crate::commit::mirror;
+use crate::commit::mirror::{self, Publication};
 use crate::commit::rules::Intent;
 use crate::commit::uri::Location;
 
@@ -133,10 +133,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn readers_see_committed_snapshots_in_order(events in events(), configured in prop_oneof![Just(3), Just(5), Just(10), Just(25)]) {
+    fn readers_see_committed_snapshots_in_order(events in events(), begun: bool, configured in prop_oneof![Just(3), Just(5), Just(10), Just(25)]) {
         let root = Location::parse("/t", "file:///").expect("valid");
         let mut table = Table::default();
         let mut mirror = Mirror::default();
+        if begun {
+            mirror.publish(Publication::Directory(mirror::beginning()));
+        }
         let mut published = 0;
         let mut glanced = None;
         for event in events {
@@ -147,20 +150,21 @@ proptest! {
                     let waiting = table.unpublished(newest);
                     prop_assert_eq!(waiting.len(), table.snapshots.len() - published);
                     for manifest in waiting.iter().take(limit) {
-                        mirror.publish(mirror::publication(&root, manifest));
+                        mirror.publish(mirror::publication(&root, manifest, mirror::newest(mirror.names())));
                         published += 1;
                         prop_assert_eq!(mirror.read(mirror.interval(configured)), table.snapshots[published - 1].clone());
                     }
                 }
                 Event::Republish(at) if published > 0 => {
-                    mirror.publish(mirror::publication(&root, &table.manifest(at.index(published))));
+                    let newest = mirror::newest(mirror.names());
+                    mirror.publish(mirror::publication(&root, &table.manifest(at.index(published)), newest));
                 }
-                Event::Glance if published > 0 => glanced = Some(mirror.interval(configured)),
+                Event::Glance if published > 0 || begun => glanced = Some(mirror.interval(configured)),
                 Event::Republish(_) | Event::Glance => {}
             }
-            if published > 0 {
+            if published > 0 || begun {
                 let seen = mirror.read(glanced.unwrap_or_else(|| mirror.interval(configured)));
-                prop_assert_eq!(&seen, &table.snapshots[published - 1]);
+                prop_assert_eq!(seen, published.checked_sub(1).map(|at| table.snapshots[at].clone()).unwrap_or_default());
             }
         }
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sparkeeper
-from drivers import Driver, spark_connect_server
+from drivers import JVM, Driver, spark_connect_server
 from proxy import Proxy
 from sparkeeper.local import LocalServer
 
@@ -94,6 +94,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.log.level", "ERROR")
+        .config(map=JVM)
         .getOrCreate()
     )
     yield session

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # A JVM on a busy machine with two cores.
 PATIENCE = 240.0
+# A Spark that lives for a test or two is done before the second compiler and parallel collectors earn what they cost.
+JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
 
 
 class Driver:
@@ -32,6 +34,7 @@ class Driver:
     def __init__(self, connect: str, log: Path, *, under: Sequence[str] = (), **settings: Any) -> None:
         """Start it, under another program if need be; it takes seconds. `log` gets what Spark has to say."""
         self._log = log.open("ab")
+        settings["spark"] = {**JVM, **settings.get("spark", {})}
         program = [sys.executable, str(Path(__file__).with_name("driver.py"))]
         self.process = subprocess.Popen(
             [*under, *program, json.dumps({"connect": connect, **settings})],

@@ -61,8 +61,8 @@ async def test_a_term_with_asyncio(zk, coordinator):
         await term.checkpoint_async({"offset": 42})
         begun = time.monotonic()
         with pytest.raises(exceptions.AcquireTimeout, match="one leads"):
-            await coordinator().election("e").campaign_async(timeout=0.5)
-        assert 0.4 < time.monotonic() - begun < 1.5
+            await coordinator().election("e").campaign_async(timeout=2)
+        assert 1.9 < time.monotonic() - begun < 3
         assert not await term.lost.wait_async(timeout=0.01)
     assert await term.lost.wait_async()
     assert await election.tally_async() is None

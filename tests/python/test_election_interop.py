@@ -71,7 +71,7 @@ def test_a_leader_latch_leads_and_we_follow(latch, curator, coordinator):
     assert shown.id == "a Scala job"
     assert shown.session_id & 0xFFFFFFFFFFFFFFFF == curator.session_id
     with pytest.raises(exceptions.AcquireTimeout, match="a Scala job leads"):
-        election.campaign(timeout=0.3)
+        election.campaign(timeout=2)
     terms = lead(election)
     wait_for(lambda: [found.id for found in election.candidates()] == ["a Scala job", "a PySpark job"], 60, "our node")
     assert not terms

@@ -151,8 +151,8 @@ def test_waiting_for_members(zk, coordinator):
     assert joined[0].members == {member.id: member.incarnation for member in members}
     begun = time.monotonic()
     with pytest.raises(exceptions.AcquireTimeout, match=r"has 3 \(a, b, c\)"):
-        group.wait_for(4, timeout=0.5)
-    assert 0.45 < time.monotonic() - begun < 1.0
+        group.wait_for(4, timeout=2)
+    assert 1.95 < time.monotonic() - begun < 3
 
 
 async def test_the_siblings(zk, coordinator):

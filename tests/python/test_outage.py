@@ -84,7 +84,8 @@ def test_a_minute_away_is_the_same_session_or_a_clean_loss(own_server):
         # Released or lost, it leaves nobody shut out.
         witness.held.release(wait=True)
     for witness in (short, long):
-        witness.waiter.join(30)
+        # A server that starts gives the sessions that it knows a whole timeout, also one that its client gave up.
+        witness.waiter.join(60 + 30)
         assert witness.granted == ["HELD"]
         with witness.zk.lock("short", timeout=30) as one, witness.zk.lock("long", timeout=30) as other:
             assert one.state == other.state == "HELD"

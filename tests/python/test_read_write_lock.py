@@ -46,7 +46,7 @@ def test_readers_share_and_a_writer_is_alone(zk, coordinator):
         assert two.read().try_acquire() is None
         assert two.write().try_acquire() is None
         with pytest.raises(exceptions.AcquireTimeout, match=r"read lock 'p'.*held by"):
-            two.read().acquire(timeout=0.2)
+            two.read().acquire(timeout=2)
 
 
 def test_later_readers_do_not_starve_a_waiting_writer(zk, coordinator):

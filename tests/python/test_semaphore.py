@@ -87,7 +87,7 @@ def test_what_it_says(zk, coordinator):
     assert "3 held" in repr(jdbc)
     assert "permits=3" in repr(held)
     with pytest.raises(exceptions.AcquireTimeout, match=r"app-42 \(3\)"):
-        coordinator().semaphore("jdbc", permits=4).acquire(2, timeout=0.1)
+        coordinator().semaphore("jdbc", permits=4).acquire(2, timeout=2)
     with pytest.raises(TypeError, match="do not pickle"):
         pickle.dumps(held)
     zk.create("state", guard=held)

@@ -28,7 +28,7 @@ test: test-rust test-python ## Run every test
 test-rust: build ## Rust: unit, property and integration tests
 	$(BIN)/python .ci/with_server.py cargo test --profile $(PROFILE)
 
-test-python: build ## Python: pytest against real Spark and a real ZooKeeper
+test-python: build $(VENV)/spark.jsa ## Python: pytest against real Spark and a real ZooKeeper
 	$(BIN)/python -m pytest $(PYTEST_WORKERS)
 
 test-matrix: build ## Smoke tests on PySpark 3.5 and 4.3
@@ -85,6 +85,10 @@ $(DELTA)/.installed: Makefile
 $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
 	$(BIN)/maturin develop --quiet --profile $(PROFILE)
 	@touch $@
+
+# What the tests' JVMs start from.
+$(VENV)/spark.jsa: $(VENV)/.installed .ci/spark_archive.py
+	$(BIN)/python .ci/spark_archive.py $@
 
 clean: ## Remove what was built
 	rm -rf $(VENV) $(DELTA) target dist

@@ -149,7 +149,12 @@ impl Table {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn forget(&self, tx: &str) -> Result<()> {
-        let path = layout::transaction(&self.identity.uuid, tx);
+        let uuid = &self.identity.uuid;
+        let (path, alive) = (layout::transaction(uuid, tx), layout::alive(uuid, tx));
+        // One request for a writer whose session stands; what others left below it has to be listed.
+        if self.session.multi(&[Write::Delete(&alive, None), Write::Delete(&path, None)], &[]).await.is_ok() {
+            return Ok(());
+        }
         found(until_answered(&self.session, || self.session.delete(&path, None, true, &[])).await)?;
         Ok(())
     }

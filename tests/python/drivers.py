@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 # A JVM on a busy machine with two cores.
 PATIENCE = 240.0
 # A Spark that lives for a test or two is done before the second compiler and parallel collectors earn what they cost.
-JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+FAST_START = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# What `.ci/spark_archive.py` writes.
+ARCHIVE = Path(sys.prefix) / "spark.jsa"
+JVM = {
+    "spark.driver.extraJavaOptions": f"{FAST_START} -XX:SharedArchiveFile={ARCHIVE}" if ARCHIVE.exists() else FAST_START
+}
 
 
 class Driver:

@@ -29,7 +29,7 @@ def test_a_zookeeper_restored_from_an_old_copy_is_noticed(spark, zk, tmp_path):
     old, _ = zk.get(head)
     zk.write(spark.range(10, 20)).save(str(table))
     zk.set(head, old)
-    with pytest.raises(HistoryLost, match="readers see mirror id 20"):
+    with pytest.raises(HistoryLost, match="readers see mirror id 21"):
         zk.write(spark.range(10)).save(str(table))
     assert ids(spark, table) == list(range(20))
 

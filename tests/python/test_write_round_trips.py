@@ -64,7 +64,7 @@ def test_a_commit_takes_two_requests_and_a_save_few_more(spark, far, counted):
         requests = counted(make)
         assert commit_of(requests) == 2, f"{name}: {requests}"
         # One of them looks for the shard of the job id, and one makes it where it is the first there.
-        assert sum(requests.values()) <= 13, f"{name}: {requests}"
+        assert sum(requests.values()) <= 10, f"{name}: {requests}"
 
 
 def test_executors_and_files_ask_nothing(spark, far, proxy, counted):

@@ -48,6 +48,7 @@ from sparkeeper.election import Election
 from sparkeeper.partition_member import PartitionMember
 from sparkeeper.partitions import Partitions
 from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, PartitionProgress
+from sparkeeper.spark.checkup import Checkup, doctor
 from sparkeeper.tls import Tls
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "CacheSnapshot",
     "Candidate",
     "Certificate",
+    "Checkup",
     "Claim",
     "Config",
     "ConfigVersion",
@@ -100,6 +102,7 @@ __all__ = [
     "View",
     "assign",
     "connect",
+    "doctor",
     "exceptions",
     "verify",
 ]

@@ -5,6 +5,7 @@ Commands and answers are one JSON object a line. `drivers.Driver` is the other e
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -200,6 +201,14 @@ def count(spark: SparkSession, _zk: sparkeeper.Coordinator, path: str) -> dict[s
     return {"rows": spark.read.parquet(path).count()}
 
 
+def doctor(spark: SparkSession, zk: sparkeeper.Coordinator, *, probes: int, timeout: float = 10) -> dict[str, Any]:
+    """Have the session looked at."""
+    spark.conf.set("spark.zookeeper.connect", zk.connect_string)
+    found = sparkeeper.doctor(spark, probes=probes, timeout=timeout)
+    executors = [dataclasses.asdict(one) for one in found.executors]
+    return {"ok": found.ok, "executors": executors, "kinds": [one.kind for one in found.findings], "says": str(found)}
+
+
 def call(spark: SparkSession, zk: sparkeeper.Coordinator, *, function: str, path: str) -> dict[str, Any]:
     """Call `module:function` of the tests on a path of Hadoop's: this Spark has jars that theirs lacks."""
     module, _, name = function.partition(":")
@@ -223,6 +232,7 @@ def say(answer: dict[str, Any]) -> None:
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "call": call,
+    "doctor": doctor,
     "plan": plan,
     "stream": stream,
     "transaction": transaction,

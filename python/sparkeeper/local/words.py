@@ -11,10 +11,10 @@ _MODE = re.compile(r"^Mode: (\w+)", re.MULTILINE)
 _DATA = re.compile(r"^dataDir=(.*?)(?:/version-2)?/?$", re.MULTILINE)
 
 
-def ask(port: int, word: str, timeout: float = 1.0) -> str | None:
-    """Return a loopback server's answer to a four-letter word, None when it gave none in time."""
+def ask(port: int, word: str, timeout: float = 1.0, *, host: str = HOST) -> str | None:
+    """Return a server's answer to a four-letter word, None when it gave none in time."""
     try:
-        with socket.create_connection((HOST, port), timeout) as link:
+        with socket.create_connection((host, port), timeout) as link:
             link.sendall(word.encode())
             chunks = []
             while chunk := link.recv(65_536):

@@ -1,0 +1,105 @@
+"""What the doctor asks of one Python process: the driver, or a Spark task's worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SCHEMA = (
+    "host string, executor bigint, worker bigint, python string, executable string, pyspark string, sparkeeper string, "
+    "error string, lease double, round_trip double, ahead double, uncertain double"
+)
+"""A row of an answer; the executor and the worker are process ids.
+
+Times are in seconds: how long a fresh lock is sure, how long it took to get, and by how much this process's clock is
+ahead of the server's, give or take so much. NULL is what was not found out.
+"""
+
+
+def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], dict[str, Any]]:
+    """Return a function that looks around and takes a lock, and says what it found.
+
+    It is shipped whole, as functions within functions are: a worker without Sparkeeper must be able to say so.
+
+    Args:
+        connect: How to connect; None in a task, which has the driver's settings.
+        timeout: How long to try to, in seconds.
+    """
+
+    def probe() -> dict[str, Any]:
+        import os  # noqa: PLC0415 - in the worker
+        import platform  # noqa: PLC0415
+        import socket  # noqa: PLC0415
+        import sys  # noqa: PLC0415
+
+        import pyspark  # noqa: PLC0415
+
+        return {
+            "host": socket.gethostname(),
+            # A worker is a child of a daemon, which is the executor's.
+            "executor": os.getpid() if connect is not None else parent(os.getppid()),
+            "worker": os.getpid(),
+            "python": platform.python_version(),
+            "executable": sys.executable,
+            "pyspark": pyspark.__version__,
+            **dict.fromkeys(("sparkeeper", "error", "lease", "round_trip", "ahead", "uncertain")),
+            **use(),
+        }
+
+    def use() -> dict[str, Any]:
+        import importlib.metadata  # noqa: PLC0415 - in the worker
+        import time  # noqa: PLC0415
+        import uuid  # noqa: PLC0415
+
+        found: dict[str, Any] = {}
+        try:
+            import sparkeeper  # noqa: PLC0415
+
+            found["sparkeeper"] = importlib.metadata.version("sparkeeper")
+            with (connect or sparkeeper.connect)(timeout=timeout) as zk:
+                lock = zk.lock(f"doctor/{uuid.uuid4().hex}")
+                before, begun = time.time(), time.monotonic()
+                with lock.acquire(timeout=timeout) as held:
+                    took = time.monotonic() - begun
+                    created = lock.contenders()[0].since / 1000
+                    found |= {"lease": held.valid_for(), "round_trip": took}
+                    found |= {"ahead": before + took / 2 - created, "uncertain": took / 2}
+        except Exception as error:  # noqa: BLE001 - whatever it is is what was found
+            found["error"] = f"{type(error).__name__}: {error}"
+        return found
+
+    def parent(pid: int) -> int:
+        try:
+            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - in the worker
+                return int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            return pid
+
+    return probe
+
+
+def tasks(timeout: float, pause: float) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Return a function for `mapInArrow`, whose tasks answer a row each.
+
+    Args:
+        timeout: As `prober`'s.
+        pause: How long each keeps its slot, so that others come to other slots, in seconds.
+    """
+    probe = prober(None, timeout)
+    columns = [column.split() for column in SCHEMA.split(", ")]
+
+    def answer(batches: Iterator[Any]) -> Iterator[Any]:
+        import threading  # noqa: PLC0415 - in the worker
+
+        import pyarrow as pa  # noqa: PLC0415
+
+        types = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64()}
+        schema = pa.schema([(name, types[kind]) for name, kind in columns])
+        for _ in batches:
+            found = probe()
+            threading.Event().wait(pause)
+            yield pa.RecordBatch.from_pylist([found], schema)
+
+    return answer

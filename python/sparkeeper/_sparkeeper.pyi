@@ -626,6 +626,10 @@ class Chain:
         """
         The files of a mirror that was deleted, as of manifest `head`: `live(head)` must be able to answer.
         """
+    def mirrored(self, /, location: Location, head: str) -> list[tuple[str, bytes]]:
+        """
+        The files of the mirror that a reader of manifest `head` goes by: `live(head)` must be able to answer.
+        """
     def missing_for_live(self, /, head: str) -> str | None:
         """
         What to read before `live(head)` can answer.
@@ -1941,12 +1945,9 @@ class Ledger:
         """
         Forget jobs that were committed longer ago than `age`, and return how many.
         """
-    def take_over(self, /, app_id: str, owner: str) -> int | None:
+    def take_over(self, /, app_id: str, owner: str, batch: int) -> None:
         """
         Let `owner` commit the next batches of the streaming query `app_id`, instead of whoever did.
-
-        Returns:
-            The last batch that was committed.
         """
     def transactions(self, /) -> list[str]:
         """

@@ -44,28 +44,30 @@ impl AppRecord {
 }
 
 impl Table {
-    /// Lets `owner` commit the next batches of the query `app_id`, instead of whoever did.
+    /// Lets `owner` commit the batches of the query `app_id` from `batch` on, instead of whoever did.
     ///
     /// # Errors
-    /// `Config` where the id is no name; `ConnectionLost` where the ensemble stays away.
-    pub async fn take_over(&self, app_id: &str, owner: &str) -> Result<AppRecord> {
+    /// `Config` where the id is no name, or a later batch was committed: Spark repeats the last batch after a crash and
+    /// none before it, so what is called `batch` now need not be what was committed under that number. `ConnectionLost` where the ensemble stays away.
+    pub async fn take_over(&self, app_id: &str, owner: &str, batch: i64) -> Result<()> {
         let path = layout::app(&self.identity.uuid, app_id)?;
         ensure(&self.session, &layout::apps(&self.identity.uuid)).await?;
         loop {
-            let (record, taken) = match found(self.session.get(&path).await)? {
+            let taken = match found(self.session.get(&path).await)? {
                 None => {
                     let record = AppRecord { batch: None, owner: owner.to_owned() };
-                    let created = self.session.create(&path, &record.encode(), NODE, false, &[]).await.map(drop);
-                    (record, created)
+                    self.session.create(&path, &record.encode(), NODE, false, &[]).await.map(drop)
                 }
                 Some((data, stat)) => {
                     let record = AppRecord { owner: owner.to_owned(), ..AppRecord::decode(&path, &data)? };
-                    let set = self.session.set(&path, &record.encode(), Some(stat.version), &[]).await.map(drop);
-                    (record, set)
+                    if let Some(last) = record.batch.filter(|last| batch < *last) {
+                        return Err(begun_again(app_id, &self.identity.uri, batch, last));
+                    }
+                    self.session.set(&path, &record.encode(), Some(stat.version), &[]).await.map(drop)
                 }
             };
             match taken {
-                Ok(()) => return Ok(record),
+                Ok(()) => return Ok(()),
                 // Somebody else did the same, or it landed and the reply was lost: look again.
                 Err(Error::NodeExists(_) | Error::BadVersion(_)) => {}
                 Err(error) if error.outcome_unknown() => self.session.sync(&path).await?,
@@ -94,6 +96,14 @@ impl Table {
         let record = AppRecord { batch: Some(batch.batch), ..record };
         Ok(Some(Turn { path, record, version: stat.version, batch }))
     }
+}
+
+fn begun_again(app_id: &str, place: &str, batch: i64, last: i64) -> Error {
+    Error::config(format!(
+        "streaming query '{app_id}' to {place}: it begins with batch {batch}, and batch {last} is committed, so this is not \
+         the checkpoint that it had; nothing is written, as nobody can tell which rows are new. Restore the checkpoint, or \
+         let the source begin after what was committed and give the query a new app_id"
+    ))
 }
 
 pub(super) fn fenced(batch: &Batch, place: &str, why: &str) -> Error {

@@ -83,6 +83,16 @@ impl Chain {
         Ok(live.into_values().cloned().collect())
     }
 
+    /// The commits from the last full manifest up to manifest `head`, oldest first: what a reader's log is made of.
+    ///
+    /// # Errors
+    /// `CorruptManifest` where a manifest is missing.
+    pub fn since_full(&self, head: &str) -> Result<Vec<&Manifest>> {
+        let mut commits = self.walk(head, |manifest| manifest.carried.is_some())?;
+        commits.reverse();
+        Ok(commits)
+    }
+
     /// The commits after `version` up to manifest `head`, oldest first.
     ///
     /// # Errors

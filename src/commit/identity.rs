@@ -126,7 +126,8 @@ pub fn open(at: &Location, directory: &Directory, registry: &Registry) -> Result
                 None if head.v == 0 => Ok(Opening::Identify(registered.clone(), head)),
                 None => Err(Error::not_a_table(format!(
                     "table {place}: ZooKeeper has version {} of table {}, but the directory has no _zk/table.json; \
-                     it was deleted, or is not mounted. Put it back, or delete the znode {} to start anew",
+                     it was deleted, perhaps by a plain overwrite, or is not mounted. Put it back, or forget it with \
+                     zk.delete('{}') and adopt() what is there, or write anew into an empty directory",
                     head.v,
                     registered.uuid,
                     at.znode()

@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 
 /// Everything of ours below the table's directory; the leading underscore hides it from directory listers.
 pub const PRIVATE: &str = "_zk";
+
+/// True for the name of a directory that is a table's own, where nobody else's table may lie.
+#[must_use]
+pub fn is_private(name: &str) -> bool {
+    [PRIVATE, MIRROR, "_delta_log"].contains(&name)
+}
 /// Which table this directory is.
 pub const IDENTITY: &str = "_zk/table.json";
 /// Where committed and candidate manifests lie.

@@ -99,6 +99,14 @@ pub fn written(root: &Location, manifest: &Manifest) -> Vec<u8> {
     content(root, manifest.carried.iter().flatten().chain(&manifest.added))
 }
 
+/// The files that a reader of the last of `commits` goes by; the first of these is full.
+#[must_use]
+pub fn since_full(root: &Location, commits: &[&Manifest]) -> Vec<(String, Vec<u8>)> {
+    let before = commits.first().is_some_and(|first| !is_compact(first.mirror));
+    let begun = if before { beginning() } else { Vec::new() };
+    begun.into_iter().chain(commits.iter().map(|one| (file_name(one.mirror), written(root, one)))).collect()
+}
+
 /// The files of a mirror that somebody deleted, as of the version with mirror id `newest`, which has the files `live`:
 /// the two compacts that give away the interval, and the ids after them, which add nothing.
 #[must_use]

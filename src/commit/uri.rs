@@ -48,6 +48,11 @@ impl Location {
         if path.is_empty() {
             return Err(Error::config(format!("table path '{text}' is the root; name a directory below it")));
         }
+        if let Some(private) = path.split('/').find(|part| layout::is_private(part)) {
+            return Err(Error::config(format!(
+                "table path '{text}' lies in {private}, which belongs to another table; name a directory beside it"
+            )));
+        }
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "s3" | "s3n" => "s3a".to_owned(),
             other => other.to_owned(),

@@ -97,6 +97,17 @@ impl Chain {
         Ok(files.into_iter().map(|(name, data)| (name, PyBytes::new(py, &data))).collect())
     }
 
+    /// The files of the mirror that a reader of manifest `head` goes by: `live(head)` must be able to answer.
+    fn mirrored<'py>(
+        &self,
+        py: Python<'py>,
+        location: &Bound<'py, Location>,
+        head: &str,
+    ) -> PyResult<Vec<Content<'py>>> {
+        let files = self.read(py, |chain| Ok(mirror::since_full(&location.get().0, &chain.since_full(head)?)))?;
+        Ok(files.into_iter().map(|(name, data)| (name, PyBytes::new(py, &data))).collect())
+    }
+
     /// What to write so that plain readers see everything up to manifest `head`, in this order.
     ///
     /// Returns:

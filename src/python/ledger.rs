@@ -19,11 +19,8 @@ pub(super) struct Turn(pub(super) app::Turn);
 #[pymethods]
 impl Ledger {
     /// Let `owner` commit the next batches of the streaming query `app_id`, instead of whoever did.
-    ///
-    /// Returns:
-    ///     The last batch that was committed.
-    fn take_over(&self, py: Python<'_>, app_id: &str, owner: &str) -> PyResult<Option<i64>> {
-        Ok(block_on(py, self.0.table.take_over(app_id, owner))?.batch)
+    fn take_over(&self, py: Python<'_>, app_id: &str, owner: &str, batch: i64) -> PyResult<()> {
+        block_on(py, self.0.table.take_over(app_id, owner, batch))
     }
 
     /// The turn of `owner` to commit a batch, or None where that or a later one was committed.

@@ -164,7 +164,7 @@ async def test_tasks_exclude_each_other(zk):
 
 def below(port, namespace):
     """How many watches the server keeps below a namespace."""
-    return sum(line.startswith(f"/{namespace}/") for line in words.ask(port, "wchp").splitlines())
+    return sum(line.startswith(f"/{namespace}/") for line in words.ask(port, "wchp", 30).splitlines())
 
 
 async def test_a_cancelled_wait_ends_at_once_and_leaves_nothing(zk, coordinator, server, namespace):

@@ -43,7 +43,7 @@ def changeable(tmp_path):
 
 def left(server):
     """What clients have left at a server: nodes and ephemeral nodes."""
-    figures = dict(line.split("\t", 1) for line in words.ask(server.port, "mntr").splitlines() if "\t" in line)
+    figures = dict(line.split("\t", 1) for line in words.ask(server.port, "mntr", 30).splitlines() if "\t" in line)
     return {key: int(figures[key]) for key in ("zk_znode_count", "zk_ephemerals_count")}
 
 

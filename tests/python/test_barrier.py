@@ -15,7 +15,7 @@ from waiting import wait_for
 
 def watches(server, namespace):
     """How many watches the server keeps below a namespace."""
-    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp").splitlines())
+    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp", 30).splitlines())
 
 
 def waiting(barrier, passed, **how):

@@ -22,7 +22,7 @@ BOTH = pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "
 
 def watches(server, namespace):
     """How many watches the server keeps at and below a namespace."""
-    return len(re.findall(rf"^/{re.escape(namespace)}(/|$)", words.ask(server.port, "wchp"), re.MULTILINE))
+    return len(re.findall(rf"^/{re.escape(namespace)}(/|$)", words.ask(server.port, "wchp", 30), re.MULTILINE))
 
 
 @BOTH

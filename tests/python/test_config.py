@@ -34,7 +34,7 @@ FULL = App("a", 2.5, [Database("x"), Database("y", 1)], {"cpu": 4})
 
 def watches(server, namespace):
     """How many watches the server keeps below a namespace."""
-    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp").splitlines())
+    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp", 30).splitlines())
 
 
 def test_versions_values_and_history(zk, connect_string):

@@ -102,3 +102,12 @@ def test_says_what_it_cannot_mirror(spark, zk, tmp_path):
     (other / "_delta_log/00000000000000000000.json").write_text("{}")
     with pytest.raises(ConfigError, match="another writer's"):
         zk.table(spark, str(other)).mirror_delta()
+
+
+def test_what_the_log_cannot_name_is_refused_before_it_is_written(spark, zk, tmp_path):
+    path = tmp_path / "t"
+    zk.write(spark.range(3)).save(str(path))
+    zk.table(spark, str(path)).mirror_delta()
+    with pytest.raises(ConfigError, match="cannot name files of csv"):
+        zk.write(spark.range(3)).format("csv").mode("overwrite").save(str(path))
+    assert delta_ids(path) == [0, 1, 2]

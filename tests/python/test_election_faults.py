@@ -183,7 +183,7 @@ def test_exactly_one_leads_again_when_an_operator_deleted_the_election(zk, coord
 def below(port, namespace):
     """How many watches the server keeps below a namespace: a path, then a line for each session that watches it."""
     path, count = "", 0
-    for line in words.ask(port, "wchp").splitlines():
+    for line in words.ask(port, "wchp", 30).splitlines():
         if line.startswith("/"):
             path = line
         elif line:

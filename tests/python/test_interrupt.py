@@ -35,7 +35,7 @@ def ctrl_c():
 
 def watches(server, namespace):
     """How many watches the server keeps below a namespace."""
-    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp").splitlines())
+    return sum(line.startswith(f"/{namespace}/") for line in words.ask(server.port, "wchp", 30).splitlines())
 
 
 def interrupted(call, sent):

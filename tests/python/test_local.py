@@ -37,7 +37,7 @@ def jars(request):
 def test_serves_on_loopback_the_version_of_the_jars(jars):
     with LocalServer(jars=jars) as server:
         assert server.mode == "standalone"
-        assert f"Zookeeper version: {find_jars(jars).version}-" in words.ask(server.port, "srvr")
+        assert f"Zookeeper version: {find_jars(jars).version}-" in words.ask(server.port, "srvr", 30)
         assert words.ask(server.port, "ruok") == "imok"
         assert server.connect_string == f"{HOST}:{server.port}"
         assert "Starting server" in server.log.read_text()

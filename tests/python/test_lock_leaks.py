@@ -16,7 +16,7 @@ _AT_ONCE = 100
 
 def watches(server):
     """The server's total of watches."""
-    return int(re.search(r"Total watches:(\d+)", words.ask(server.port, "wchs")).group(1))
+    return int(re.search(r"Total watches:(\d+)", words.ask(server.port, "wchs", 30)).group(1))
 
 
 def resident():

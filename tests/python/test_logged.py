@@ -24,5 +24,7 @@ def test_a_lost_session_is_one_line_and_names_each_host_once(coordinator, proxy,
         text for text in said if text.startswith("grants lost count=41 one=")
     ]
     assert len([text for text in said if "grants lost" in text]) == 1
-    assert {text.count(proxy.connect_string) for text in said if "to cluster" in text} == {1}
+    # Coordinators of other tests may have something to say too.
+    told = [text.count(proxy.connect_string) for text in said if "to cluster" in text]
+    assert set(told) - {0} == {1}
     assert max(text.count(proxy.connect_string) for text in said) == 1

@@ -60,7 +60,7 @@ def test_passes_and_counts_requests_and_connections(proxy, client, direct, names
 def test_four_letter_words_pass(proxy, server):
     assert words.ask(proxy.port, "ruok") == "imok"
     assert words.mode(proxy.port) == "standalone"
-    assert f"clientPort={server.port}\n" in words.ask(proxy.port, "conf")
+    assert f"clientPort={server.port}\n" in words.ask(proxy.port, "conf", 30)
 
 
 def test_cut_resets_and_refuses_until_healed(proxy, client):
@@ -113,15 +113,17 @@ def test_frozen_link_is_silent_both_ways_and_delivers_after_the_thaw(proxy, clie
 
 def test_frozen_link_hides_the_end_of_a_connection(proxy, server):
     link, _, session = open_session(proxy.port, 10.0)
-    assert f"sid=0x{session:x}" in words.ask(server.port, "cons")
+    assert f"sid=0x{session:x}" in words.ask(server.port, "cons", 30)
     proxy.freeze()
     link.close()
     assert words.ask(proxy.port, "ruok", 0.5) is None
     # Half a second later the server has not heard of the end of the one, nor of the other.
-    assert f"sid=0x{session:x}" in words.ask(server.port, "cons")
+    assert f"sid=0x{session:x}" in words.ask(server.port, "cons", 30)
     assert proxy.open >= 1
     proxy.thaw()
-    wait_for(lambda: f"sid=0x{session:x}" not in words.ask(server.port, "cons"), 60, "the server to learn of the end")
+    wait_for(
+        lambda: f"sid=0x{session:x}" not in words.ask(server.port, "cons", 30), 60, "the server to learn of the end"
+    )
 
 
 def test_cut_ends_a_frozen_link(proxy, client, server):
@@ -129,7 +131,7 @@ def test_cut_ends_a_frozen_link(proxy, client, server):
     proxy.freeze()
     proxy.cut()
     wait_for(lambda: not client.connected, 60, "the client to learn of the cut")
-    wait_for(lambda: session not in words.ask(server.port, "cons"), 60, "the server to learn of the cut")
+    wait_for(lambda: session not in words.ask(server.port, "cons", 30), 60, "the server to learn of the cut")
     proxy.thaw()
     proxy.heal()
     wait_for(lambda: client.connected, 60, "the client to connect again")

@@ -93,7 +93,7 @@ def test_round_trips(proxy, coordinator):
 
 def watches(server):
     """How many watches the server keeps, of both kinds."""
-    return int(re.search(r"zk_watch_count\s+(\d+)", words.ask(server.port, "mntr")).group(1))
+    return int(re.search(r"zk_watch_count\s+(\d+)", words.ask(server.port, "mntr", 30)).group(1))
 
 
 async def test_waits_that_end_leave_no_watch_and_no_claim(zk, server):

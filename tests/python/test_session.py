@@ -300,8 +300,11 @@ def ephemeral_owners(zk, path):
     stat = zk.exists(path)
     if stat is None:
         return set()
-    below = (ephemeral_owners(zk, f"{path}/{name}") for name in zk.children(path))
-    return {stat.ephemeral_owner}.union(*below) - {0}
+    try:
+        names = zk.children(path)
+    except exceptions.NoNode:
+        return set()
+    return {stat.ephemeral_owner}.union(*(ephemeral_owners(zk, f"{path}/{name}") for name in names)) - {0}
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,34 @@ def test_a_janitor_needs_tables(spark, zk):
         zk.janitor(spark, "/one")
     with pytest.raises(ConfigError, match="above 0"):
         zk.janitor(spark, ["/one"], every=0)
+
+
+def damage(mirror, how):
+    newest = max(mirror.iterdir(), key=lambda file: int(file.name.removesuffix(".compact")))
+    compact = max(mirror.glob("*.compact"), key=lambda file: int(file.name.removesuffix(".compact")))
+    match how:
+        case "emptied":
+            newest.write_text("v1\n")
+        case "cut":
+            newest.write_bytes(newest.read_bytes()[:-20])
+        case "compact emptied":
+            compact.write_text("v1\n")
+        case "compact gone":
+            compact.unlink()
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("how", ["emptied", "cut", "compact emptied", "compact gone"])
+def test_a_damaged_mirror_is_found_and_mended(spark, zk, tmp_path, how, full):
+    path = tmp_path / "t"
+    zk.write(spark.range(3)).save(str(path))
+    if full:
+        zk.write(spark.range(4)).mode("overwrite").save(str(path))
+    zk.write(spark.range(10, 12)).save(str(path))
+    expected, table = ids(spark, path), zk.table(spark, str(path))
+    damage(path / "_spark_metadata", how)
+    wrong = full or not how.startswith("compact e")
+    assert kinds(table.doctor()) == (["mirror_damaged"] if wrong else [])
+    assert table.recover().published == (1 if wrong else 0)
+    assert table.doctor().healthy
+    assert ids(spark, path) == expected

@@ -58,7 +58,9 @@ def mutual(ours):
 
 def left(server):
     """What clients have left at a server: nodes, ephemeral nodes and sessions."""
-    figures = dict(line.split("\t", 1) for line in words.ask(server.server.port, "mntr").splitlines() if "\t" in line)
+    figures = dict(
+        line.split("\t", 1) for line in words.ask(server.server.port, "mntr", 30).splitlines() if "\t" in line
+    )
     return {key: int(figures[key]) for key in ("zk_znode_count", "zk_ephemerals_count", "zk_global_sessions")}
 
 

@@ -35,7 +35,7 @@ def test_nothing_is_seen_before_the_end(spark, zk, pair):
     with zk.transaction() as tx:
         for path in pair:
             tx.write(spark.range(3)).save(str(path))
-        assert not (pair[0] / "_spark_metadata").exists()
+        assert spark.read.schema("id bigint").parquet(str(pair[0])).count() == 0
         assert zk.table(spark, str(pair[0])).version == 0
     assert ids(spark, pair[0]) == ids(spark, pair[1]) == [0, 1, 2]
 
@@ -191,3 +191,8 @@ def test_a_driver_killed_anywhere_leaves_both_or_neither(spark, zk, pair, start_
     done = write_both(zk, spark, pair, (10, 12), job_id="killed")
     assert [commit.replayed for commit in done.values()] == [committed, committed]
     assert ids(spark, pair[0]) == ids(spark, pair[1]) == [*range(5), 10, 11]
+
+
+def test_a_transaction_that_was_not_begun_is_refused(spark, zk, pair):
+    with pytest.raises(ConfigError, match=r"not begun: with zk\.transaction"):
+        zk.transaction().write(spark.range(3)).save(str(pair[0]))

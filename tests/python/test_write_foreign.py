@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparkeeper.exceptions import NotATable
+from sparkeeper.exceptions import ConfigError, NotATable
 from tables import ids, leftovers
 
 
@@ -52,3 +52,29 @@ def test_a_query_made_before_an_overwrite_keeps_its_snapshot(spark, zk, tmp_path
     before = spark.read.parquet(str(table))
     zk.write(before.selectExpr("id + 100 as id")).mode("overwrite").save(str(table))
     assert sorted(row.id for row in before.collect()) == list(range(100))
+
+
+def test_a_table_in_the_directory_of_another_is_nobody_elses(spark, zk, tmp_path):
+    outer, inner = tmp_path / "t", tmp_path / "t/below/inner"
+    for path in (outer, inner):
+        zk.write(spark.range(5)).save(str(path))
+        zk.write(spark.range(5, 7)).mode("overwrite").save(str(path))
+    table = zk.table(spark, str(outer))
+    assert table.doctor().findings == ()
+    gone = table.vacuum(older_than=0)
+    assert gone.orphans == ()
+    assert not any(name.startswith("below") for name in gone.files)
+    assert ids(spark, outer) == ids(spark, inner) == [5, 6]
+    assert sorted(row.id for row in zk.table(spark, str(inner)).read(1).collect()) == list(range(5))
+
+
+def test_a_directory_that_holds_a_table_is_not_made_one(spark, zk, tmp_path):
+    zk.write(spark.range(5)).save(str(tmp_path / "t/below/inner"))
+    with pytest.raises(NotATable, match="files that no commit names"):
+        zk.write(spark.range(5)).save(str(tmp_path / "t"))
+
+
+@pytest.mark.parametrize("private", ["_zk", "_zk/tx/0", "_spark_metadata", "_delta_log/t"])
+def test_the_private_directories_of_a_table_are_no_place_for_another(spark, zk, tmp_path, private):
+    with pytest.raises(ConfigError, match="belongs to another table"):
+        zk.write(spark.range(5)).save(f"{tmp_path}/t/{private}")

@@ -196,3 +196,32 @@ def test_rows_are_counted_when_told(spark, zk, tmp_path):
 def test_files_have_as_many_rows_as_told(spark, zk, tmp_path):
     commit = zk.write(spark.range(10, numPartitions=1)).option("maxRecordsPerFile", 3).save(str(tmp_path / "t"))
     assert commit.files == 4
+
+
+@pytest.mark.parametrize("fmt", ["parquet", "csv"])
+def test_partition_columns_are_found_whatever_their_case(spark, zk, tmp_path, fmt):
+    path = str(tmp_path / "t")
+    rows = spark.range(4).selectExpr("id % 2 AS P", "id")
+    for _ in range(2):
+        zk.write(rows).format(fmt).partitionBy("p").save(path)
+    zk.write(rows).format(fmt).partitionBy("P").save(path)
+    expected = sorted((n % 2, n) for n in range(4) for _ in range(3))
+    assert sorted((row.P, row.id) for row in zk.table(spark, path).read().collect()) == expected
+    assert sorted(
+        (row.P, row.id) for row in spark.read.schema("id bigint, P bigint").format(fmt).load(path).collect()
+    ) == (expected)
+
+
+def test_what_is_no_name_and_no_rows_is_refused_in_our_words(spark, zk, tmp_path):
+    with pytest.raises(ConfigError, match=r"job_id\(20240101\): give text.*'20240101'"):
+        zk.write(spark.range(1)).job_id(20240101)
+    with pytest.raises(ConfigError, match="createDataFrame"):
+        zk.write(spark.range(1).toPandas())
+    with pytest.raises(ConfigError, match="names of columns"):
+        zk.write(spark.range(1)).partitionBy(1)
+    zk.write(spark.range(1)).save(str(tmp_path / "t"))
+    table = zk.table(spark, str(tmp_path / "t"))
+    with pytest.raises(ConfigError, match="'1' is no whole number"):
+        table.read("1")
+    with pytest.raises(ConfigError, match="in seconds or as a timedelta"):
+        table.vacuum("7 days")

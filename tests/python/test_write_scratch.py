@@ -25,6 +25,10 @@ def test_what_killed_writers_left_half_written_is_swept(spark, zk, tmp_path):
         os.utime(scratch / name, (time.time() - 3600,) * 2)
     zk.write(spark.range(10, 20)).save(str(table))
     assert [entry.name for entry in scratch.iterdir()] == ["young"]
+    # A living writer's, for all that anybody knows.
+    zk.table(spark, str(table)).recover(grace=0)
+    assert [entry.name for entry in scratch.iterdir()] == ["young"]
+    os.utime(scratch / "young", (time.time() - 60,) * 2)
     zk.table(spark, str(table)).recover(grace=0)
     assert leftovers(zk, table) == []
     assert ids(spark, table) == list(range(20))

@@ -40,12 +40,19 @@ def test_every_batch_is_committed_once(spark, zk, source, tmp_path):
     assert leftovers(zk, table) == []
 
 
-def test_a_lost_checkpoint_writes_nothing_twice(spark, zk, source, tmp_path):
+def test_another_checkpoint_is_refused_as_its_batches_are_others(spark, zk, source, tmp_path):
     table = tmp_path / "t"
     run(spark, zk, source, table, tmp_path / "c")
-    run(spark, zk, source, table, tmp_path / "another")
+    with pytest.raises(Exception, match="begins with batch 0, and batch 2 is committed"):
+        run(spark, zk, source, table, tmp_path / "another")
+    with pytest.raises(ConfigError, match="new app_id"):
+        zk.foreach_batch(str(table), "q")(spark.range(100, 102), 1)
+    # The last one may come again: Spark repeats it after a crash.
+    zk.foreach_batch(str(table), "q")(spark.range(100, 102), 2)
     assert ids(spark, table) == EXPECTED
     assert zk.table(spark, str(table)).version == 3
+    # Who was refused took nothing over.
+    run(spark, zk, source, table, tmp_path / "c")
 
 
 def test_the_write_is_configured(spark, zk, source, tmp_path):

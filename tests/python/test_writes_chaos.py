@@ -24,7 +24,7 @@ def test_every_job_once_and_only_snapshots_that_were_made(connect_string, spark_
     found = run(connect_string, spark_connect, kills=6, seed=32, slots=4)
     assert found["what"] == []
     assert found["commits"] == found["jobs"]
-    assert found["kills"] + found["stops"] >= 8, found
+    assert (found["kills"] >= 6, found["stops"] >= 2) == (True, True), found
     assert found["snapshots"] > 10, found
 
 

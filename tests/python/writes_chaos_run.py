@@ -169,7 +169,7 @@ class Chaos:
     @property
     def draining(self) -> bool:
         """Whether enough happened."""
-        return self.counts["kills"] >= self.kills
+        return self.counts["kills"] >= self.kills and (self.plain or self.counts["stops"] >= self.kills // 3)
 
     def _new_job(self, table: str, mode: str) -> Job:
         job = Job(len(self.jobs), table, mode, blind=self.random.random() < 0.5)

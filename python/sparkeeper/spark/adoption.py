@@ -61,7 +61,14 @@ def _of_plain_files(
     if not live:
         raise ConfigError(f"adopt {place.location.canonical}: there are no files; write to it, that makes a table")
     partition_by = _partition_columns(place, [path for path, _, _ in live])
-    schema = spark.read.format(format).options(**options).load(place.location.canonical).schema
+    try:
+        schema = spark.read.format(format).options(**options).load(place.location.canonical).schema
+    except Exception as error:
+        why = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"adopt {place.location.canonical}: Spark cannot read the {len(live)} files there as {format}: {why}; name "
+            "their format, and move away what is no data"
+        ) from error
     shape = {
         "format": format,
         "partition_by": partition_by,

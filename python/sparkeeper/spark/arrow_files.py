@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from sparkeeper.exceptions import ConfigError
-from sparkeeper.spark import names
-from sparkeeper.spark.files import Found
+from sparkeeper.spark.files import Found, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,14 +46,14 @@ class ArrowFiles:
         return [found.base_name for found in self._list(directory, recursive=False)]
 
     def walk(self, directory: str) -> list[Found]:
-        """Return the files at any depth, with paths below `directory`; hidden ones are left out."""
+        """Return the files at any depth, with paths below `directory`, but for those that are not `visible`."""
         top = len(self._at(directory)) + 1
         files = (
             Found(found.path[top:], found.size, found.mtime_ns // _MILLISECOND)
             for found in self._list(directory, recursive=True)
             if found.is_file
         )
-        return [file for file in files if not any(map(names.hidden, file.path.split("/")))]
+        return visible(files)
 
     def read(self, path: str) -> bytes | None:
         """Return what a file holds, or None where it is missing."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Chain, commit_together
 from sparkeeper.exceptions import CommitConflict, CommitUnknown, Fenced, SparkeeperError
-from sparkeeper.spark import names
+from sparkeeper.spark import delta_log, names
 from sparkeeper.spark.files import read_manifest
 from sparkeeper.spark.opening import open_table
 from sparkeeper.spark.publish import publish
@@ -100,6 +100,7 @@ def begin(request: Request) -> Part | Commit:
                 publish(request.files, ledger, Chain(), newest)
             return Commit(version=ledger.version, files=0, bytes=0, replayed=True)
     order = {"job_id": request.job_id, **request.content.order(ledger)}
+    delta_log.refuse(request.files, order["shape"]["format"])
     attempt, done = ledger.begin(json.dumps(order), guard=request.guard, turn=turn)
     if attempt is None:
         if done is None:

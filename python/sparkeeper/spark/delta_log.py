@@ -43,6 +43,18 @@ def begin(files: Files, history: History, version: int) -> None:
     files.publish_directory(names.DELTA, contents)
 
 
+def refuse(files: Files, form: str) -> None:
+    """Refuse files of another form where there is a log: it can name parquet files only.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    if form != "parquet" and _started(files) is not None:
+        raise ConfigError(
+            f"table {files.root}: its {names.DELTA} cannot name files of {form}; write parquet, or delete that first"
+        )
+
+
 def publish(files: Files, history: History) -> int:
     """Publish the commits that the mirror lacks, in order, where there is one; return how many they were."""
     present = files.names(names.DELTA)

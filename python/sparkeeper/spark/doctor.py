@@ -9,12 +9,13 @@ from sparkeeper._sparkeeper import newest_published
 from sparkeeper.exceptions import CorruptManifest, HistoryLost, NotATable
 from sparkeeper.spark import names
 from sparkeeper.spark.history import History
+from sparkeeper.spark.mirror_check import shows
 from sparkeeper.spark.opening import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparkeeper._sparkeeper import Coordinator, Ledger
+    from sparkeeper._sparkeeper import Coordinator, Ledger, Location
     from sparkeeper.spark.files import Files
     from sparkeeper.spark.place import Place
 
@@ -27,7 +28,7 @@ class Finding:
 
     kind: str
     """"history_lost", "not_a_table", "corrupt_manifest", "missing_file", "changed_file", "foreign_file", "orphan",
-    "unpublished", "mirror_missing", "under_way" or "left_over"."""
+    "unpublished", "mirror_missing", "mirror_damaged", "under_way" or "left_over"."""
     text: str
     advice: str
     files: tuple[str, ...] = ()
@@ -73,7 +74,10 @@ def diagnose(zk: Coordinator, place: Place) -> Diagnosis:
         advice = "repair() rebuilds ZooKeeper's record from what the directory proves; reads go on meanwhile"
         return Diagnosis(path, None, (Finding("history_lost", str(lost), advice),))
     except NotATable as error:
-        return Diagnosis(path, None, (Finding("not_a_table", str(error), "Nothing was changed"),))
+        advice = (
+            "Nothing was changed; to start anew in an empty directory, delete the znode that is named, with zk.delete"
+        )
+        return Diagnosis(path, None, (Finding("not_a_table", str(error), advice),))
     return Diagnosis(path, ledger.version, tuple(_findings(place.files, ledger)))
 
 
@@ -109,7 +113,7 @@ def _findings(files: Files, ledger: Ledger) -> Iterator[Finding]:
     if changed:
         yield Finding("changed_file", "live files have another size than was committed", "Put them back", changed)
     yield from _strangers(present, known, under_way)
-    yield from _mirror(files, newest, history)
+    yield from _mirror(files, ledger.location, newest, history)
 
 
 def _transactions(stagings: set[str], under_way: set[str]) -> Iterator[Finding]:
@@ -141,7 +145,7 @@ def _strangers(present: dict[str, int], known: set[str], under_way: set[str]) ->
         )
 
 
-def _mirror(files: Files, newest: int, history: History) -> Iterator[Finding]:
+def _mirror(files: Files, location: Location, newest: int, history: History) -> Iterator[Finding]:
     mirror = files.names(names.MIRROR)
     if not mirror:
         yield Finding(
@@ -157,4 +161,10 @@ def _mirror(files: Files, newest: int, history: History) -> Iterator[Finding]:
             "unpublished",
             f"plain readers see version {newest - len(behind)}, and {newest} is committed",
             "recover() publishes it, as does the next write",
+        )
+    elif history.head is not None and not shows(files, history.chain, location, history.head):
+        yield Finding(
+            "mirror_damaged",
+            f"plain readers do not see version {newest}: files of {names.MIRROR} are damaged or missing",
+            "recover() writes them again",
         )

@@ -20,6 +20,18 @@ class Found(NamedTuple):
     """Milliseconds since 1970."""
 
 
+def visible(found: Iterable[Found]) -> list[Found]:
+    """Leave out what is hidden, and what lies in another table's directory below: that is not ours to judge."""
+    listed = [(file, file.path.split("/")) for file in found]
+    others = {tuple(parts[: parts.index(names.PRIVATE, 1)]) for _, parts in listed if names.PRIVATE in parts[1:]}
+    return [
+        file
+        for file, parts in listed
+        if not any(map(names.hidden, parts))
+        and not any(tuple(parts[:depth]) in others for depth in range(1, len(parts)))
+    ]
+
+
 class Files(Protocol):
     """A directory; all paths are below it, with `/`. Every method may be repeated."""
 
@@ -33,7 +45,7 @@ class Files(Protocol):
         ...
 
     def walk(self, directory: str) -> list[Found]:
-        """Return the files at any depth, with paths below `directory`; hidden ones are left out."""
+        """Return the files at any depth, with paths below `directory`, but for those that are not `visible`."""
         ...
 
     def read(self, path: str) -> bytes | None:

@@ -17,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.spark import names
-from sparkeeper.spark.files import Found
+from sparkeeper.spark.files import Found, visible
 from sparkeeper.spark.hadoop_calls import HadoopCalls, os_error
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class HadoopFiles:
             return []
 
     def walk(self, directory: str) -> list[Found]:
-        """Return the files at any depth, with paths below `directory`; hidden ones are left out."""
+        """Return the files at any depth, with paths below `directory`, but for those that are not `visible`."""
         top = self._calls.path_of(self._at(directory))
         found = self._calls.walk(self._at(directory)) if self._object_store else self._levels(directory, top)
         files = (Found(status.path[len(top) + 1 :], status.size, status.modified) for status in found)
-        return [file for file in files if not any(map(names.hidden, file.path.split("/")))]
+        return visible(files)
 
     def read(self, path: str) -> bytes | None:
         """Return what a file holds, or None where it is missing."""
@@ -166,12 +166,12 @@ class HadoopFiles:
         self._calls.delete_tree(self._at(directory))
 
     def _levels(self, directory: str, top: str) -> list[Status]:
-        """List level by level: one call each, however many directories."""
+        """List level by level: one call each, however many directories. A table's private one counts as a file."""
         files: list[Status] = []
         level = [self._at(directory)]
         while level:
             found = self._calls.listing(level)
-            files += (status for status in found if not status.directory)
+            files += (s for s in found if not s.directory or posixpath.basename(s.path) == names.PRIVATE)
             below = (status.path[len(top) + 1 :] for status in found if status.directory)
             level = [self._at(f"{directory}/{path}") for path in below if not names.hidden(posixpath.basename(path))]
         return files

@@ -87,6 +87,10 @@ class History:
             ConfigError: There is no such version, or it was vacuumed.
         """
         newest = 0 if self.head is None else names.version(self.head)
+        if not isinstance(version, int):
+            raise ConfigError(
+                f"table {self.place}: version {version!r} is no whole number; it has {self.floor} to {newest}"
+            )
         if self.head is None:
             raise ConfigError(f"table {self.place}: nothing was committed yet; write something first")
         if not self.floor <= version <= newest:

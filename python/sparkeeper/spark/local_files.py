@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sparkeeper._sparkeeper import sync_filesystem
 from sparkeeper.spark import names
-from sparkeeper.spark.files import Found
+from sparkeeper.spark.files import Found, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,7 +47,7 @@ class LocalFiles:
             return []
 
     def walk(self, directory: str) -> list[Found]:
-        """Return the files at any depth, with paths below `directory`; hidden ones are left out."""
+        """Return the files at any depth, with paths below `directory`, but for those that are not `visible`."""
         found: list[Found] = []
         pending = [""]
         while pending:
@@ -55,14 +55,12 @@ class LocalFiles:
             with os.scandir(self._at(f"{directory}/{below}")) as entries:
                 for entry in entries:
                     path = f"{below}/{entry.name}" if below else entry.name
-                    if names.hidden(entry.name):
-                        continue
-                    if entry.is_dir():
+                    if entry.is_dir() and not names.hidden(entry.name):
                         pending.append(path)
-                    else:
+                    elif not names.hidden(entry.name) or entry.name == names.PRIVATE:
                         stat = entry.stat()
                         found.append(Found(path, stat.st_size, stat.st_mtime_ns // _MILLISECOND))
-        return found
+        return visible(found)
 
     def read(self, path: str) -> bytes | None:
         """Return what a file holds, or None where it is missing."""

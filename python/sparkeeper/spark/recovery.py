@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sparkeeper._sparkeeper import Chain
 from sparkeeper.spark import names
 from sparkeeper.spark.history import History
+from sparkeeper.spark.mirror_check import mend
 from sparkeeper.spark.publish import publish
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 GRACE = 600.0
 """How long a writer's session may be missed before another job gives it up: a failover of the ensemble must fit."""
+
+_PUBLISHING = 10.0
+"""Seconds for which a small file on its way may be a living writer's."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +42,31 @@ class Recovery:
 
 def recover(files: Files, ledger: Ledger, *, job_id: str | None, grace: float | timedelta) -> Recovery:
     """Settle what earlier writers left."""
-    done: dict[str, list[str]] = {"roll_back": [], "finish": [], "sweep": []}
+    done: dict[str, list[str]] = {"roll_back": [], "finish": []}
     stagings = files.names(names.STAGINGS)
     for action, tx in ledger.leftovers(stagings, job_id=job_id, grace=grace):
         # From a head that is newer than the survey: an older one would not know every commit that it found to be over.
         history = History(files, ledger, ledger.newest())
-        if action == "finish" or (action == "sweep" and _left_its_mark(tx, history)):
+        committed = action == "finish" or (action == "sweep" and _left_its_mark(tx, history))
+        if committed:
             delete_lost_races(files, tx, history)
             files.delete_tree(names.staging(tx))
         else:
             roll_back(files, tx)
         if action != "sweep":
             ledger.forget(tx)
-        done[action].append(tx)
-    # A writer that was killed while it published left half of it there.
-    files.sweep(names.SCRATCH, grace.total_seconds() if isinstance(grace, timedelta) else grace)
-    published = publish(files, ledger, Chain(), ledger.manifest) if ledger.manifest is not None else 0
-    return Recovery((*done["roll_back"], *done["sweep"]), tuple(done["finish"]), published)
+        done["finish" if committed else "roll_back"].append(tx)
+    # A writer that was killed while it published left half of it there; one that lives needs it for a moment.
+    age = grace.total_seconds() if isinstance(grace, timedelta) else grace
+    files.sweep(names.SCRATCH, max(age, _PUBLISHING))
+    published = 0
+    if ledger.manifest is not None:
+        chain = Chain()
+        published = publish(files, ledger, chain, ledger.manifest)
+        # A writer has no time to look; whoever asks for recovery has.
+        if job_id is None and published == 0:
+            published = mend(files, chain, ledger.location, ledger.manifest)
+    return Recovery(tuple(done["roll_back"]), tuple(done["finish"]), published)
 
 
 def roll_back(files: Files, tx: str) -> None:

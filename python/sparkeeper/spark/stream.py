@@ -1,6 +1,7 @@
 """`zk.foreach_batch(path, app_id)`: every micro-batch of a streaming query is committed exactly once.
 
-A batch that was committed is not written again, whatever became of the query's checkpoint; and the driver that started
+A batch that was committed is not written again. A query whose checkpoint is not the one it had is refused: its batches
+have the numbers of others, and rows would be lost. And the driver that started
 last is the only one that can commit, whoever else runs the query on the same checkpoint.
 """
 
@@ -35,9 +36,10 @@ class Batch:
 
         Raises:
             Fenced: Another driver took the query over.
+            ConfigError: The query begins before the last batch that was committed.
         """
         if not self.driver.in_charge:
-            ledger.take_over(self.app_id, self.driver.name)
+            ledger.take_over(self.app_id, self.driver.name, self.number)
             self.driver.in_charge = True
         return ledger.next_turn(self.app_id, self.number, self.driver.name)
 
@@ -75,6 +77,7 @@ class ForeachBatch:
 
         Raises:
             Fenced: Another driver took the query over: stop this one.
+            ConfigError: This driver begins before the last batch that was committed: its checkpoint is another one.
         """
         batch = Batch(self._app_id, batch_id, self._driver)
         write = Write(self._zk, df, batch=batch).mode("append")

@@ -58,8 +58,8 @@ class Table:
     def read(self, version: int | None = None, as_of: datetime | str | None = None) -> DataFrame:
         """Return the rows of a version, the newest by default.
 
-        The newest is what `spark.read.load(path)` sees, after publishing what a dead writer committed and did not
-        publish. A DataFrame keeps its snapshot whatever is committed later, for as long as vacuum keeps its files:
+        Without arguments it is what `spark.read.load(path)` sees, after publishing what a dead writer committed and did
+        not publish. A DataFrame keeps its snapshot whatever is committed later, for as long as vacuum keeps its files:
         `pin` holds them.
 
         Args:
@@ -83,7 +83,7 @@ class Table:
         history = History(self._files, ledger)
         if as_of is not None:
             version = history.as_of(as_of)
-        if version is None or (history.head is not None and version == names.version(history.head)):
+        if version is None:
             head = history.manifest(ledger.version) if history.head is None else history.head
             publish(self._files, ledger, history.chain, head)
             return self._reader(_shape(history, ledger.version)).load(ledger.location.canonical)

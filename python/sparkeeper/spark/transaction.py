@@ -35,7 +35,7 @@ class Transaction:
         self._job_id = job_id if job_id is not None else uuid.uuid4().hex
         self._guard = guard
         self._begun: dict[str, Part | Commit] = {}
-        self._over = False
+        self._entered = self._over = False
         self._failed: BaseException | None = None
         self.commits: dict[str, Commit] = {}
         """The commit of each table, by the one spelling of its path; filled when the block is left."""
@@ -48,6 +48,7 @@ class Transaction:
         """Begin."""
         if self._over:
             raise ConfigError("a transaction is entered once: make another with zk.transaction()")
+        self._entered = True
         return self
 
     def __exit__(
@@ -89,8 +90,9 @@ class Transaction:
 
     def _take(self, request: Request) -> None:
         path = _place(request)
-        if self._over:
-            raise ConfigError(f"save to {path}: its transaction is over")
+        if self._over or not self._entered:
+            state = "over" if self._over else "not begun: with zk.transaction() as tx"
+            raise ConfigError(f"save to {path}: its transaction is {state}")
         if path in self._begun:
             raise ConfigError(
                 f"save to {path}: this transaction writes to that table already; union the rows, or use another one"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RETENTION = timedelta(days=7)
 JOBS = timedelta(days=90)
+_AGES = timedelta(days=365_000).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _oldest_needed(versions: list[Version], cutoff: datetime) -> int:
 
 
 def _age(given: float | timedelta, name: str) -> timedelta:
-    age = given if isinstance(given, timedelta) else timedelta(seconds=given)
-    if age < timedelta(0):
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < _AGES:
         raise ConfigError(f"vacuum({name}={given!r}): give an age, in seconds or as a timedelta, from 0 on")
-    return age
+    return timedelta(seconds=seconds)

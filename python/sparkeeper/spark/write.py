@@ -40,6 +40,10 @@ class Write:
 
     def __init__(self, zk: Coordinator, df: DataFrame, *, batch: Batch | None = None) -> None:
         """Describe a write of `df`."""
+        if not hasattr(df, "sparkSession"):
+            raise ConfigError(
+                f"write({type(df).__name__}): give a Spark DataFrame; spark.createDataFrame makes one of another"
+            )
         self._zk = zk
         self._df = df
         self._format = "parquet"
@@ -86,7 +90,7 @@ class Write:
 
     def partitionBy(self, *columns: str | Sequence[str]) -> Self:  # noqa: N802 - Spark's own name
         """Set the columns whose values become directories, outermost first; one by one or as a list, as in Spark."""
-        given = columns[0] if len(columns) == 1 and not isinstance(columns[0], str) else columns
+        given = columns[0] if len(columns) == 1 and isinstance(columns[0], (list, tuple)) else columns
         if not all(isinstance(column, str) for column in given):
             raise ConfigError(f"partitionBy{columns!r}: give names of columns, or one list of them")
         self._partition_by = tuple(str(column) for column in given)
@@ -104,7 +108,13 @@ class Write:
         return self
 
     def job_id(self, name: str) -> Self:
-        """Name the job: it is committed exactly once under this name, and a second run returns the first commit."""
+        """Name the job: it is committed exactly once under this name, and a second run returns the first commit.
+
+        Raises:
+            ConfigError: It is no text.
+        """
+        if not isinstance(name, str):
+            raise ConfigError(f"job_id({name!r}): give text, such as job_id({str(name)!r})")
         self._job_id = name
         return self
 
@@ -191,7 +201,7 @@ class Write:
         if self._mode == "ignore" and committed_version(self._zk, place) > 0:
             return None
         df = self._df if counted is None else counted.df
-        output = Output(df, self._format, self._partition_by, dict(self._options))
+        output = Output(df, self._format, self._resolved(), dict(self._options))
         return Request(
             zk=self._zk,
             place=place,
@@ -208,6 +218,13 @@ class Write:
             progress=Progress(place.location.canonical, self._on_step, wanted=self._progress),
             batch=self._batch,
         )
+
+    def _resolved(self) -> tuple[str, ...]:
+        """Return the partition columns as the rows spell them: Spark finds them whatever their case."""
+        if self._df.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true":
+            return self._partition_by
+        spelled = {column.lower(): column for column in self._df.columns}
+        return tuple(spelled.get(column.lower(), column) for column in self._partition_by)
 
     def _operation(self) -> str:
         if self._mode != "overwrite":

@@ -206,7 +206,7 @@ def refuses_everything(zk, kind):
     for call in calls:
         with pytest.raises(kind):
             call()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 2
 
 
 def test_a_handle_that_reaches_nobody_says_so_at_once():

@@ -27,10 +27,11 @@ def test_every_notebook_is_here():
     assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(FINDINGS)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", sorted(FINDINGS))
 def test_it_runs_and_finds(name):
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     told = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     for finding in FINDINGS[name]:
         assert finding in told

@@ -6,6 +6,7 @@
 //! - [`recipes`]: what stands in line on it: the lock.
 //! - [`assign`]: pure assignment of weighted items to partitions, with a certificate.
 //! - [`commit`]: the commit protocol of fault-tolerant writes.
+//! - [`tree`]: subtrees as tables of Arrow.
 //! - `python`: the extension module, behind the feature of that name.
 //!
 //! # Guarantees
@@ -21,6 +22,7 @@ pub mod path;
 pub mod recipes;
 pub mod retry;
 pub mod session;
+pub mod tree;
 
 pub use config::Config;
 pub use error::{Error, Result};

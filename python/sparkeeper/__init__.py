@@ -44,6 +44,7 @@ from sparkeeper.assignment import Assignment, assign, verify
 from sparkeeper.config import Config, ConfigVersion
 from sparkeeper.connection import connect
 from sparkeeper.coordinator import Coordinator
+from sparkeeper.data_source import register
 from sparkeeper.election import Election
 from sparkeeper.partition_member import PartitionMember
 from sparkeeper.partitions import Partitions
@@ -104,5 +105,6 @@ __all__ = [
     "connect",
     "doctor",
     "exceptions",
+    "register",
     "verify",
 ]

@@ -879,6 +879,28 @@ class Coordinator:
         Raises:
             ConfigError: A secret was given as a literal instead of by reference.
         """
+    def _tree_publish(
+        self,
+        /,
+        path: str,
+        rows: Sequence[tuple[str, Sequence[int]]],
+        *,
+        overwrite: bool = False,
+        guard: tuple[str, int | None, int | None] | None = None,
+    ) -> tuple[int, int, int]:
+        """
+        Publishes rows below a path in batches that land whole or not at all: (path, data), the guard as path, version
+        and token. Returns how many batches landed, and nodes were written and deleted.
+        """
+    def _tree_shares(self, /, scope: TreeScope, tasks: int) -> list[list[tuple[str, bool]]]:
+        """
+        Shares a walk among at most so many tasks, by subtree: for each the nodes it begins at, and whether with
+        everything below them.
+        """
+    def _tree_walk(self, /, scope: TreeScope, tops: Sequence[tuple[str, bool]], decode: str = "text") -> TreeWalk:
+        """
+        Walks one share; its batches come as they are asked for.
+        """
     def _versioned(self, /, path: str, keep: int) -> Versioned:
         """
         JSON text in versions at `path`; `config` puts a schema on it.
@@ -3523,6 +3545,45 @@ class Term:
         """
 
 @final
+class TreeScope:
+    """
+    The nodes at and below a path that are asked for.
+
+    Args:
+        path: The root.
+        depth: Levels below it; all by default.
+        glob: A pattern relative to it.
+        filters: What else must hold: kinds and values, as `("path_prefix", ["/a"])`.
+
+    Raises:
+        InvalidPath: ZooKeeper accepts no such path.
+        ConfigError: The glob, or a kind, is none.
+    """
+    def __contains__(self, path: str, /) -> bool:
+        """
+        Whether the node at a path, at or below the root, is asked for.
+        """
+    def __new__(
+        cls,
+        /,
+        path: str,
+        depth: int | None = None,
+        glob: str | None = None,
+        filters: Sequence[tuple[str, Sequence[str]]] = ...,
+    ) -> TreeScope: ...
+
+@final
+class TreeWalk:
+    """
+    A walk over subtrees.
+    """
+    def __iter__(self, /) -> TreeWalk: ...
+    def __next__(self, /) -> Incomplete:
+        """
+        The next `pyarrow.RecordBatch`.
+        """
+
+@final
 class Turn:
     """
     The turn of a driver to commit a batch of a streaming query.
@@ -3795,6 +3856,9 @@ def sync_filesystem(path: str | PathLike[str]) -> None:
 
     Raises:
         OSError: The file system could not be written.
+def tree_rows(nodes: Sequence[tuple[str, tuple[bytes | bytearray, Stat] | None]], decode: str) -> Incomplete:
+    """
+    Nodes as a `pyarrow.RecordBatch`: (path, data and stat, or None of a node that is gone).
     """
 
 __all__ = [
@@ -3847,6 +3911,8 @@ __all__ = [
     "Stat",
     "Tally",
     "Term",
+    "TreeScope",
+    "TreeWalk",
     "Turn",
     "Version",
     "Versioned",
@@ -3863,4 +3929,5 @@ __all__ = [
     "proven_manifest",
     "rebuild_record",
     "sync_filesystem",
+    "tree_rows",
 ]

@@ -66,6 +66,7 @@ mod stat;
 mod task;
 mod term;
 mod text;
+mod tree;
 mod versioned;
 mod whole;
 mod znodes;
@@ -163,6 +164,8 @@ mod _sparkeeper {
     use super::stat::Stat;
     #[pymodule_export]
     use super::term::{Loss, Term};
+    #[pymodule_export]
+    use super::tree::{TreeScope, TreeWalk, tree_rows};
     #[pymodule_export]
     use super::versioned::{Version, Versioned};
 

@@ -101,6 +101,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture
+def registered(spark: SparkSession, connect_string: str, namespace: str) -> Iterator[SparkSession]:
+    """The session with the data source `zookeeper`, in the test's namespace."""
+    settings = {"spark.zookeeper.connect": connect_string, "spark.zookeeper.namespace": namespace}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    sparkeeper.register(spark)
+    yield spark
+    for name in settings:
+        spark.conf.unset(name)
+
+
 @pytest.fixture(scope="session")
 def spark_connect(connect_string: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Spark Connect server."""

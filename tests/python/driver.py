@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import json
 import os
+import pathlib
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from sparkeeper.exceptions import SparkeeperError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pyspark.sql import DataFrame
 
     from sparkeeper.spark.steps import Step
 
@@ -122,6 +125,41 @@ def stream(
     query = files.writeStream.foreachBatch(each).option("checkpointLocation", checkpoint).trigger(availableNow=True)
     query.start().awaitTermination()
     return {"rows": spark.read.parquet(path).count()}
+
+
+def changes(
+    spark: SparkSession,
+    zk: sparkeeper.Coordinator,
+    *,
+    path: str,
+    checkpoint: str,
+    output: str,
+    die_in: int | None = None,
+    every: str | None = None,
+) -> dict[str, Any]:
+    """Stream the changes below a path, each batch into a JSON file of `output`; die in one, after its file is there.
+
+    With `every`, go on until killed; else end once what there is was told.
+    """
+    for name in ("connect", "namespace"):
+        spark.conf.set(f"spark.zookeeper.{name}", zk.connect_string if name == "connect" else zk.namespace)
+    sparkeeper.register(spark)
+
+    def note(batch: DataFrame, number: int) -> None:
+        rows = [[row.event, row.path, row.zxid, row.text, row.mzxid] for row in batch.collect()]
+        part = pathlib.Path(output, f"{number}-{os.getpid()}.part")
+        part.write_text(json.dumps(rows))
+        part.rename(part.with_suffix(".json"))
+        if number == die_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    frame = spark.readStream.format("zookeeper").option("path", path).load()
+    writer = frame.writeStream.foreachBatch(note).option("checkpointLocation", checkpoint)
+    query = (writer.trigger(processingTime=every) if every else writer.trigger(availableNow=True)).start()
+    if every:
+        say({"started": True})
+    query.awaitTermination()
+    return {"done": True}
 
 
 def write_through_workers(
@@ -233,6 +271,7 @@ def say(answer: dict[str, Any]) -> None:
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "call": call,
     "doctor": doctor,
+    "changes": changes,
     "plan": plan,
     "stream": stream,
     "transaction": transaction,

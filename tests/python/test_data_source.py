@@ -225,7 +225,7 @@ def test_pyspark_without_data_sources_is_told_so(monkeypatch, spark):
 _CONNECT = """
 from pyspark.sql import SparkSession
 
-url, where, namespace = sys.argv[1:]
+url, where, namespace, folder = sys.argv[1:]
 spark = SparkSession.builder.remote(url).getOrCreate()
 spark.conf.set("spark.zookeeper.connect", where)
 spark.conf.set("spark.zookeeper.namespace", namespace)
@@ -233,12 +233,17 @@ sparkeeper.register(spark)
 rows = spark.createDataFrame([("x", "1"), ("", "root")], "path string, text string")
 rows.write.format("zookeeper").mode("append").save("/c")
 say([list(row) for row in spark.read.format("zookeeper").load("/c").select("path", "text").orderBy("path").collect()])
+changes = spark.readStream.format("zookeeper").load("/c").select("event", "path", "text")
+writer = changes.writeStream.format("parquet").option("checkpointLocation", folder + "/c").trigger(availableNow=True)
+writer.start(folder + "/out").awaitTermination()
+say([list(row) for row in spark.read.parquet(folder + "/out").orderBy("path").collect()])
 """
 
 
-def test_over_spark_connect(spark_connect, zk, connect_string, namespace):
-    arguments = (spark_connect, connect_string, namespace)
+def test_over_spark_connect(spark_connect, zk, connect_string, namespace, tmp_path):
+    arguments = (spark_connect, connect_string, namespace, str(tmp_path))
     with Program(_CONNECT, *arguments, PYSPARK_PYTHON=sys.executable) as program:
         assert program.answer(240) == [["/c", "root"], ["/c/x", "1"]]
+        assert program.answer(240) == [["CREATED", "/c", "root"], ["CREATED", "/c/x", "1"]]
         assert program.wait(60) == 0
     assert zk.get("c/x")[0] == b"1"

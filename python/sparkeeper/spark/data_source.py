@@ -14,18 +14,21 @@ from sparkeeper.exceptions import Unsupported
 from sparkeeper.spark import data_source_columns
 from sparkeeper.spark.data_source_options import (
     READING,
+    STREAMING,
     WRITING,
     Options,
     ReadOptions,
+    StreamOptions,
     WriteOptions,
 )
 from sparkeeper.spark.data_source_read import TreeReader
+from sparkeeper.spark.data_source_stream import TreeStream
 from sparkeeper.spark.data_source_write import TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pyspark.sql.datasource import DataSourceReader, DataSourceWriter
+    from pyspark.sql.datasource import DataSourceReader, DataSourceWriter, SimpleDataSourceStreamReader
     from pyspark.sql.types import StructType
 
 
@@ -57,6 +60,10 @@ class ZooKeeperDataSource(DataSource):
                 "they came with 4.1"
             ) from error
         return PushingReader(options, schema)
+
+    def simpleStreamReader(self, schema: StructType) -> SimpleDataSourceStreamReader:  # noqa: N802 - Spark's name
+        """Read a subtree's changes."""
+        return TreeStream(StreamOptions.of(Options(self.options, self.settings, STREAMING)), schema)
 
     def writer(self, schema: StructType, overwrite: bool) -> DataSourceWriter:  # noqa: FBT001 - Spark's signature
         """Publish rows as nodes."""

@@ -30,6 +30,7 @@ CONNECTION = (
     "tls.check_hostname",
 )
 WRITING = ("path", "guard", "guard_version", "guard_token")
+STREAMING = ("path", "depth", "glob", "decode", "state", "starting")
 READING = ("path", "depth", "glob", "decode", "partitions", "push_filters")
 PATIENCE = 30.0
 """Seconds that a task goes on trying to connect: another try of the whole task costs more."""
@@ -184,6 +185,22 @@ class ReadOptions(Selection):
             partitions=4 if partitions is None else partitions,
             push_filters=options.flag("push_filters"),
         )
+
+
+@dataclass(frozen=True)
+class StreamOptions(Selection):
+    """What to follow."""
+
+    state: str
+    """Below which znode streams keep what they have told."""
+    starting: str
+
+    @classmethod
+    def of(cls, options: Options) -> StreamOptions:
+        """Check what was given."""
+        state = options.text("state") or "streams"
+        TreeScope(state)
+        return cls(**_selection(options), state=state, starting=options.choice("starting", ("existing", "now")))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -123,7 +124,7 @@ def show(took: dict[str, list[float]], nodes: int) -> None:
     ours = took["DataFrame"]
     for side, seconds in took.items():
         ratios = [theirs / our for theirs, our in zip(seconds, ours, strict=True)]
-        met = "met" if sorted(ratios)[len(ratios) // 2] >= TARGET else "missed"
+        met = "met" if statistics.median(ratios) >= TARGET else "missed"
         aimed = side == "kazoo, one by one"
         cells = (
             side,

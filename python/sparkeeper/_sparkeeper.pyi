@@ -3856,6 +3856,8 @@ def sync_filesystem(path: str | PathLike[str]) -> None:
 
     Raises:
         OSError: The file system could not be written.
+    """
+
 def tree_rows(nodes: Sequence[tuple[str, tuple[bytes | bytearray, Stat] | None]], decode: str) -> Incomplete:
     """
     Nodes as a `pyarrow.RecordBatch`: (path, data and stat, or None of a node that is gone).

@@ -5,6 +5,7 @@
 //! - [`session`]: one connection to the ensemble, its lease clock, protected create, guarded multi.
 //! - [`recipes`]: what stands in line on it: the lock.
 //! - [`assign`]: pure assignment of weighted items to partitions, with a certificate.
+//! - [`tasks`]: tasks for workers, and their results.
 //! - [`commit`]: the commit protocol of fault-tolerant writes.
 //! - [`tree`]: subtrees as tables of Arrow.
 //! - `python`: the extension module, behind the feature of that name.
@@ -22,6 +23,7 @@ pub mod path;
 pub mod recipes;
 pub mod retry;
 pub mod session;
+pub mod tasks;
 pub mod tree;
 
 pub use config::Config;

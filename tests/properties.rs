@@ -24,5 +24,7 @@ mod permits;
 mod pick;
 #[path = "properties/queue.rs"]
 mod queue;
+#[path = "properties/tasks.rs"]
+mod tasks;
 #[path = "properties/turn.rs"]
 mod turn;

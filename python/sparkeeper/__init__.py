@@ -50,6 +50,9 @@ from sparkeeper.partition_member import PartitionMember
 from sparkeeper.partitions import Partitions
 from sparkeeper.partitions_state import GroupAssignment, GroupMember, GroupProgress, PartitionProgress
 from sparkeeper.spark.checkup import Checkup, doctor
+from sparkeeper.task_results import Results
+from sparkeeper.tasks import Tasks
+from sparkeeper.tasks_state import DeadTask, Result, TaskStatus, TaskWorkerStatus
 from sparkeeper.tls import Tls
 
 __all__ = [
@@ -70,6 +73,7 @@ __all__ = [
     "Coordinator",
     "Counter",
     "DeadLetter",
+    "DeadTask",
     "DoubleBarrier",
     "Election",
     "Group",
@@ -95,9 +99,14 @@ __all__ = [
     "ReadWriteLock",
     "Registration",
     "Registry",
+    "Result",
+    "Results",
     "Semaphore",
     "Stat",
     "Tally",
+    "TaskStatus",
+    "TaskWorkerStatus",
+    "Tasks",
     "Term",
     "Tls",
     "View",

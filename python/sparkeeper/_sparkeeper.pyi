@@ -28,6 +28,10 @@ class AssignmentProblem:
         zones: Sequence[int | None] | None = None,
         priorities: Sequence[int] | None = None,
     ) -> AssignmentProblem: ...
+    def certify(self, /, owners: Incomplete | Sequence[int | None]) -> Certificate:
+        """
+        Work out the certificate of owners that were found some other way.
+        """
     def solve(self, /, arrow: bool) -> tuple[Incomplete | list[int], Certificate]:
         """
         Choose an owner for every item.
@@ -3446,6 +3450,116 @@ class Tally:
         """
 
 @final
+class TaskAtWork:
+    """
+    The native half of a task at work.
+    """
+    def __reduce__(self, /) -> str: ...
+    @property
+    def attempt(self, /) -> int:
+        """
+        Which attempt this is, from 1 on.
+        """
+    def complete(self, /, value: bytes | bytearray) -> None: ...
+    @property
+    def data(self, /) -> bytes:
+        """
+        What was submitted.
+        """
+    def fail(self, /, error: str) -> None: ...
+    @property
+    def id(self, /) -> str:
+        """
+        The task's id.
+        """
+    def put_back(self, /) -> None: ...
+
+@final
+class TaskWorker:
+    """
+    The native half of a worker: there until it is dropped.
+    """
+    def __reduce__(self, /) -> str: ...
+    def leave(self, /) -> None:
+        """
+        Takes no more tasks.
+        """
+    def next(self, /, timeout: float | timedelta | None) -> TaskAtWork | None:
+        """
+        The next task; None where the run is over, or none came in time.
+        """
+    @property
+    def over(self, /) -> bool:
+        """
+        Whether the run that it works for is over.
+        """
+
+class Tasks:
+    """
+    The native half of the tasks at one path; `sparkeeper.Tasks` adds Python's values, and Spark.
+    """
+    def __new__(
+        cls,
+        /,
+        coordinator: Coordinator,
+        path: str,
+        strategy: str,
+        max_attempts: int,
+        lease: float | timedelta,
+        backoff: float | timedelta,
+        ageing: float | timedelta,
+        time_limit: float | timedelta | None,
+    ) -> Tasks: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
+    def __repr__(self, /) -> str: ...
+    def _cancel(self, /, ids: Sequence[str] | None) -> int: ...
+    def _cancel_async(self, /, ids: Sequence[str] | None) -> Awaitable[int]: ...
+    def _dead_letters(self, /, limit: int | None) -> list[DeadLetter]: ...
+    def _dead_letters_async(self, /, limit: int | None) -> Awaitable[list[DeadLetter]]: ...
+    def _forget(self, /, done: Sequence[str]) -> None: ...
+    def _purge_dead(self, /, id: str | None) -> int: ...
+    def _purge_dead_async(self, /, id: str | None) -> Awaitable[int]: ...
+    def _results(
+        self, /, done: Sequence[str], timeout: float | timedelta
+    ) -> list[tuple[str, bool, bytes, str | None, int, str, float, str, int]] | None:
+        """
+        Forgets the results at `done`, and waits for others; None where no task is open and no result is left.
+        """
+    def _status(self, /) -> str: ...
+    def _status_async(self, /) -> Awaitable[str]: ...
+    def _submit(
+        self, /, payloads: Sequence[bytes | bytearray], priority: int, dedupe: Sequence[str] | None
+    ) -> list[str]: ...
+    def _submit_async(
+        self, /, payloads: Sequence[bytes | bytearray], priority: int, dedupe: Sequence[str] | None
+    ) -> Awaitable[list[str]]: ...
+    def _worker(self, /, name: str, capacity: float, expected: int, run: str | None) -> TaskWorker: ...
+    @property
+    def path(self, /) -> str:
+        """
+        The path, as it was given.
+        """
+    def retry_dead(self, /, id: str | None = None) -> int:
+        """
+        Gives dead tasks all their attempts again.
+
+        Args:
+            id: Which; all by default.
+
+        Returns:
+            How many.
+        """
+    def retry_dead_async(self, /, id: str | None = None) -> Awaitable[int]:
+        """
+        As `retry_dead`, to be awaited.
+        """
+    @property
+    def strategy(self, /) -> str:
+        """
+        "average" or "priority".
+        """
+
+@final
 class Term:
     """
     A leadership: what `campaign` returns, and what the callable of `run` is called with.
@@ -3912,6 +4026,9 @@ __all__ = [
     "Semaphore",
     "Stat",
     "Tally",
+    "TaskAtWork",
+    "TaskWorker",
+    "Tasks",
     "Term",
     "TreeScope",
     "TreeWalk",

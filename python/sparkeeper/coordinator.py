@@ -8,6 +8,7 @@ from sparkeeper import _sparkeeper
 from sparkeeper.config import MISSING, Config
 from sparkeeper.election import Election
 from sparkeeper.partitions import Partitions
+from sparkeeper.tasks import Tasks
 
 if TYPE_CHECKING:
     import os
@@ -139,6 +140,51 @@ class Coordinator(_sparkeeper.Coordinator):
             zones=zones,
             strategy=strategy,
             quiet=quiet,
+        )
+
+    def tasks(  # noqa: PLR0913 - each is a setting with a default
+        self,
+        path: str,
+        *,
+        strategy: str = "average",
+        max_attempts: int = 3,
+        lease: float | timedelta = 60.0,
+        backoff: float | timedelta = 1.0,
+        ageing: float | timedelta = 60.0,
+        time_limit: float | timedelta | None = None,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> Tasks:
+        """Return the tasks at `path`, for whoever submits, works, or waits for results; give every process the same.
+
+        Args:
+            path: Where they are.
+            strategy: "average": each worker does its share at most, tasks over workers rounded up, and shares change
+                when workers come or go. "priority": whoever is free takes the next.
+            max_attempts: Attempts before a task is given up.
+            lease: Seconds (or timedelta) for which a claim stands without a heartbeat of its worker; it ends with the
+                worker's session in any case.
+            backoff: How long a task waits after its first failure; doubled with each, up to five minutes, less up to
+                a half by chance.
+            ageing: Higher priorities go first among tasks that came within this time; each such time of waiting is
+                worth a level, so that none waits for ever. At least 1 s.
+            time_limit: How long an attempt may take; None is for ever.
+            directory: Where payloads and results above 64 KiB go: an absolute path, or an `s3a:` URI, that submitters,
+                workers and drivers all reach. Without it they are refused.
+
+        Raises:
+            ConfigError: There is no such strategy, or no attempt is allowed, or none may take any time.
+            InvalidPath: The path is not one ZooKeeper accepts.
+        """
+        return Tasks(
+            self,
+            path,
+            strategy=strategy,
+            max_attempts=max_attempts,
+            lease=lease,
+            backoff=backoff,
+            ageing=ageing,
+            time_limit=time_limit,
+            directory=directory,
         )
 
     def write(self, df: DataFrame) -> Write:

@@ -39,6 +39,7 @@ pub use certificate::Certificate;
 pub use classes::classes;
 pub use load::Load;
 pub use problem::{Eligible, Member, NONE, Problem, Strategy, key};
+pub use quota::shares;
 
 use crate::error::Result;
 

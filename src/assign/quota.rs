@@ -21,6 +21,18 @@ pub(super) struct Quotas {
     pub(super) extra: u64,
 }
 
+/// The most items each member may have while the fullest is as little full as `items` allow.
+///
+/// # Errors
+/// `Config` where a capacity is no number above 0, or the limits do not hold the items.
+pub fn shares(members: &[Member], items: usize) -> Result<Vec<u64>> {
+    if members.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Quotas { least, open, .. } = quotas(members, &Capacities::of(members)?, items)?;
+    Ok(least.iter().zip(open).map(|(least, open)| least + u64::from(open)).collect())
+}
+
 /// Works out the quotas by giving each item in turn to the member that it leaves least full
 /// (D'Hondt 1878, who gave seats to parties so), started from everybody's proportional share rounded down.
 ///

@@ -181,6 +181,13 @@ impl AssignmentProblem {
         Ok((owners, Certificate::from(found.certificate)))
     }
 
+    /// Work out the certificate of owners that were found some other way.
+    fn certify(&self, py: Python<'_>, owners: Positions) -> PyResult<Certificate> {
+        let owners = owners.numbers().map_err(|error| raise(py, &error))?;
+        let certificate = py.detach(|| assign::Certificate::of(&self.borrow(), &owners));
+        certificate.map(Certificate::from).map_err(|error| raise(py, &error))
+    }
+
     /// Work the certificate of these owners out again, and compare.
     ///
     /// Raises:

@@ -64,6 +64,8 @@ mod semaphore;
 mod settings;
 mod stat;
 mod task;
+mod task_worker;
+mod tasks;
 mod term;
 mod text;
 mod tree;
@@ -162,6 +164,10 @@ mod _sparkeeper {
     use super::semaphore::Semaphore;
     #[pymodule_export]
     use super::stat::Stat;
+    #[pymodule_export]
+    use super::task_worker::{TaskAtWork, TaskWorker};
+    #[pymodule_export]
+    use super::tasks::Tasks;
     #[pymodule_export]
     use super::term::{Loss, Term};
     #[pymodule_export]

@@ -109,6 +109,7 @@ impl Coordinator {
             backoff,
             longest_backoff: usual.longest_backoff.max(backoff),
             dedupe_window: window.unwrap_or(usual.dedupe_window),
+            ..usual
         };
         settings.check().map_err(|error| raise(py, &error))?;
         let open =

@@ -112,7 +112,7 @@ pickles!(QueueDepth { queued, at_work, dead });
 
 impl From<queue::Depth> for QueueDepth {
     fn from(found: queue::Depth) -> Self {
-        let queue::Depth { queued, at_work, dead } = found;
+        let queue::Depth { queued, at_work, dead, .. } = found;
         Self { queued, at_work, dead }
     }
 }

@@ -39,7 +39,7 @@ mod semaphore_turn;
 pub mod turn;
 mod upkeep;
 pub mod versioned;
-mod watching;
+pub(crate) mod watching;
 
 pub use self::barrier::Barrier;
 pub use self::contenders::Contender;

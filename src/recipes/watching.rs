@@ -13,7 +13,7 @@ use crate::session::{Incarnation, Stat};
 ///
 /// # Errors
 /// Anything but a lost connection.
-pub(super) async fn look(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<Option<Stat>> {
+pub(crate) async fn look(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<Option<Stat>> {
     loop {
         incarnation.connected().await?;
         // The server that we reach may lag behind the one that did what we ask about.
@@ -38,7 +38,7 @@ pub(super) async fn look(incarnation: &Incarnation, client: &zk::Client, path: &
 ///
 /// # Errors
 /// Why the session ended before that.
-pub(super) async fn gone(incarnation: &Incarnation, client: &zk::Client, path: &str, czxid: i64) -> Result<()> {
+pub(crate) async fn gone(incarnation: &Incarnation, client: &zk::Client, path: &str, czxid: i64) -> Result<()> {
     loop {
         // Reading its children, of which it has none, sets a watch that only its deletion fires.
         match incarnation.request("watch", path, client.get_and_watch_children(path)).await {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sparkeeper::recipes::queue::Order;
 use sparkeeper::recipes::queue::name::{Page, Spot, Stream, stem};
 use sparkeeper::recipes::queue::record::Ticket;
 use sparkeeper::recipes::queue::rules::{Repeat, back_off, repeat};
@@ -50,7 +51,7 @@ proptest! {
             let page = Stream { priority: *priority, start: i64::from(due.is_some()) }.page(*number);
             Spot::parse(page, &format!("{}{sequence:010}", stem(&format!("{at:032}"), due.unwrap_or(0)))).expect("an item")
         }).collect();
-        spots.sort();
+        Order::Strict.spots(&mut spots);
         for pair in spots.windows(2) {
             let key = |spot: &Spot| (spot.page.stream.priority, spot.due == 0, spot.due);
             prop_assert!(key(&pair[0]) <= key(&pair[1]));
@@ -58,6 +59,43 @@ proptest! {
                 prop_assert!(pair[0].page.number <= pair[1].page.number);
             }
         }
+    }
+
+    #[test]
+    fn items_that_came_together_go_by_priority(
+        now in 1_i64 << 40..1 << 41, every in 1_u64..100_000, priorities in prop::collection::vec(-999..=999, 2..20),
+    ) {
+        let order = Order::Ageing(Duration::from_secs(every));
+        let mut pages: Vec<Page> = priorities.iter().map(|priority| order.stream(*priority, now).page(0)).collect();
+        order.pages(&mut pages);
+        prop_assert!(pages.is_sorted_by_key(|page| page.stream.priority));
+    }
+
+    #[test]
+    fn so_many_levels_of_waiting_are_worth_as_many_of_priority(
+        now in 1_i64 << 40..1 << 41, every in 1_u64..100_000, low in -999..=999, levels in 0_i32..500, more in 1_i64..10,
+    ) {
+        let order = Order::Ageing(Duration::from_secs(every));
+        let period = i64::try_from(every).expect("small") * 1000;
+        let first = order.stream(low, now);
+        let at = |later: i64| order.rank(order.stream(low - levels, now + later));
+        // Less than so many periods later it goes first, and more than that later, second: a period is cut in two once.
+        prop_assert!(levels == 0 || at((i64::from(levels) - 1) * period) < order.rank(first));
+        prop_assert!(at((i64::from(levels) + more) * period) > order.rank(first));
+    }
+
+    #[test]
+    fn a_stream_s_start_is_no_time_to_come(now in 1_i64 << 40..1 << 41, every in 1_u64..100_000) {
+        let Stream { start, .. } = Order::Ageing(Duration::from_secs(every)).stream(0, now);
+        let period = i64::try_from(every).expect("small") * 1000;
+        prop_assert!(start < now && now - start <= period + 1000);
+    }
+
+    #[test]
+    fn tasks_of_hours_share_few_pages(now in 1_i64 << 40..1 << 41, each in prop::collection::vec(0_i64..36_000_000, 1000)) {
+        let order = Order::Ageing(Duration::from_secs(60));
+        let streams: std::collections::HashSet<Stream> = each.iter().map(|later| order.stream(0, now + later)).collect();
+        prop_assert!(streams.len() <= 601, "{} streams", streams.len());
     }
 
     #[test]

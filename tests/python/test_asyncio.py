@@ -28,7 +28,7 @@ _IMMEDIATE = {
     sparkeeper.Config: {"close"},
     sparkeeper.Coordinator: {
         *("barrier", "cache", "config", "counter", "double_barrier", "election", "group", "lock", "metrics", "multi"),
-        *("multi_lock", "partitions", "queue", "read_write_lock", "registry", "semaphore"),
+        *("multi_lock", "partitions", "queue", "read_write_lock", "registry", "semaphore", "tasks"),
         # They drive Spark, which has no asyncio interface.
         *("foreach_batch", "janitor", "partition_plan", "table", "transaction", "write"),
     },
@@ -39,6 +39,10 @@ _IMMEDIATE = {
     # An iterator, for `for` and for `async for`.
     sparkeeper.PartitionMember: {"claims"},
     sparkeeper.ReadWriteLock: {"read", "write"},
+    sparkeeper.Results: {"close"},
+    sparkeeper.TaskStatus: {"read"},
+    # They call the handler, drive Spark, or make an iterator.
+    sparkeeper.Tasks: {"results", "run", "work"},
 }
 # What blocks as an attribute or in a loop cannot be awaited there, so it has a method for that.
 _OF_ATTRIBUTES = {

@@ -152,7 +152,7 @@ impl Queue {
 }
 
 /// How many children a node ever had. `cversion` counts those made and those deleted.
-fn made(stat: &Stat) -> u32 {
+pub(super) fn made(stat: &Stat) -> u32 {
     u32::try_from(i64::midpoint(stat.cversion.into(), stat.num_children.into())).unwrap_or(u32::MAX)
 }
 

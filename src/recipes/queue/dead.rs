@@ -4,8 +4,8 @@ use zookeeper_client as zk;
 
 use super::Queue;
 use super::batch::{Refused, Step, send};
-use super::name::{Stream, id, stem};
-use super::pages::Shelf;
+use super::name::{id, stem};
+use super::pages::{Shelf, append};
 use super::record::Header;
 use crate::error::{Error, Result};
 use crate::path::{child, name};
@@ -96,8 +96,10 @@ impl Queue {
                         steps.truncate(1);
                         steps.extend(self.reopened(&incarnation, &client, dedupe, id(&entry.0)).await?);
                     }
-                    let (stream, entries) = (Stream::ready(header.priority), std::slice::from_ref(&entry));
-                    self.0.items.append(&incarnation, &client, stream, &steps, entries).await
+                    let (stream, _) =
+                        self.stream(&incarnation, &client, header.priority, std::time::Duration::ZERO).await?;
+                    let batch = self.0.items.batch(stream, std::slice::from_ref(&entry));
+                    append(&incarnation, &client, "put back into", &steps, &[batch]).await
                 } else {
                     send(&incarnation, &client, "remove the dead letter", &steps).await
                 };

@@ -7,7 +7,8 @@ use zookeeper_client as zk;
 
 use super::Queue;
 use super::name::{Page, Spot};
-use super::pages::ordered;
+use super::order::Order;
+use super::pages::parse;
 use crate::error::{Error, Result};
 use crate::path::child;
 use crate::session::Incarnation;
@@ -44,11 +45,12 @@ impl Queue {
         let names = pages.receive(incarnation, &mut found.changes).await?;
         let Some(names) = names else {
             if watch {
-                self.await_first(incarnation, client, &mut found).await?;
+                await_first(incarnation, client, &self.0.items.path, &mut found.changes).await?;
             }
             return Ok(found);
         };
-        let pages = ordered(&names);
+        let mut pages = parse(&names);
+        self.0.settings.order.pages(&mut pages);
         let mut now = None;
         if pages.iter().any(|page| page.stream.start > 0) {
             now = Some(self.time(incarnation, client).await?.at_least(Instant::now()));
@@ -60,7 +62,10 @@ impl Queue {
         for page in waiting {
             later(page.stream.start);
         }
-        let (mut next, mut wave) = (0, FIRST_WAVE);
+        // What was asked for already may be all that is needed; items that wait for their time may overlap with others'.
+        let alone = |page: &Page| page.stream.start == 0 || self.0.settings.order != Order::Strict;
+        let asked = active.first().is_some_and(|page| alone(page) && hint == Some(*page));
+        let (mut next, mut wave) = (0, if asked { 1 } else { FIRST_WAVE });
         while next < active.len() && found.ready.is_empty() {
             let batch = &active[next..(next + wave).min(active.len())];
             let looks: Vec<_> = batch
@@ -87,7 +92,7 @@ impl Queue {
             next += batch.len();
             wave *= 2;
         }
-        found.ready.sort_unstable();
+        self.0.settings.order.spots(&mut found.ready);
         *self.hint() = found.ready.first().map(|spot| spot.page).or(hint);
         found.due_in = soonest.map(|due| Duration::from_millis(u64::try_from(due - time).unwrap_or(0).max(1)));
         Ok(found)
@@ -105,34 +110,33 @@ impl Queue {
         drop(client.delete(&child(&self.0.claims, &page.name()), None));
     }
 
-    /// There is no queue: the first put makes it.
-    async fn await_first(
-        &self,
-        incarnation: &std::sync::Arc<Incarnation>,
-        client: &zk::Client,
-        found: &mut Found,
-    ) -> Result<()> {
-        let path = &self.0.items.path;
-        let (stat, watcher) = incarnation.request("watch", path, client.check_and_watch_stat(path)).await?;
-        found.changes.spawn(async move {
-            // Where it exists by now, the next look sees it.
-            if stat.is_none() {
-                let _ = watcher.changed().await;
-            }
-        });
-        Ok(())
-    }
-
     fn hint(&self) -> std::sync::MutexGuard<'_, Option<Page>> {
         self.0.hint.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// There are no pages at `path` yet: the first append makes the directory.
+pub(super) async fn await_first(
+    incarnation: &Incarnation,
+    client: &zk::Client,
+    path: &str,
+    changes: &mut JoinSet<()>,
+) -> Result<()> {
+    let (stat, watcher) = incarnation.request("watch", path, client.check_and_watch_stat(path)).await?;
+    changes.spawn(async move {
+        // Where it exists by now, the next look sees it.
+        if stat.is_none() {
+            let _ = watcher.changed().await;
+        }
+    });
+    Ok(())
 }
 
 type Names = Result<Vec<String>, zk::Error>;
 type Watched = Result<(Vec<String>, zk::OneshotWatcher), zk::Error>;
 
 /// A listing that was asked for and not yet received.
-struct List<'c> {
+pub(super) struct List<'c> {
     path: String,
     reply: Reply<'c>,
 }
@@ -143,7 +147,7 @@ enum Reply<'c> {
 }
 
 impl<'c> List<'c> {
-    fn send(client: &'c zk::Client, path: String, watch: bool) -> Self {
+    pub(super) fn send(client: &'c zk::Client, path: String, watch: bool) -> Self {
         let reply = if watch {
             Reply::Watched(Box::pin(client.list_and_watch_children(&path)))
         } else {
@@ -153,7 +157,11 @@ impl<'c> List<'c> {
     }
 
     /// `None` where there is no such node.
-    async fn receive(self, incarnation: &Incarnation, changes: &mut JoinSet<()>) -> Result<Option<Vec<String>>> {
+    pub(super) async fn receive(
+        self,
+        incarnation: &Incarnation,
+        changes: &mut JoinSet<()>,
+    ) -> Result<Option<Vec<String>>> {
         let listed = match self.reply {
             Reply::Plain(reply) => incarnation.request("list", &self.path, reply).await,
             Reply::Watched(reply) => incarnation.request("list", &self.path, reply).await.map(|(names, watcher)| {

@@ -18,7 +18,9 @@ use super::batch::{Refused, Step, send};
 use super::claim::Claim;
 use super::clock::millis;
 use super::name::{Stream, stem};
-use super::record::{Header, Tenure, Ticket, json};
+use super::outcomes::OUTCOMES;
+use super::pages::append;
+use super::record::{Ending, Header, Tenure, Ticket, json, with};
 use super::rules::{back_off, last_error};
 use crate::error::{Error, Result};
 use crate::session::Grant;
@@ -43,13 +45,27 @@ struct Work {
 
 /// What happens to the item in the step that ends the claim.
 pub(super) enum Fate<'a> {
-    Done,
+    /// In that attempt.
+    Done(u32, Option<Note>),
     /// It stays where it is.
     Stays(Vec<u8>),
     /// It goes to the end of a stream.
     Waits(Stream, (String, Vec<u8>)),
     /// It becomes a dead letter.
-    Buried(&'a Header, (String, Vec<u8>)),
+    Buried(&'a Header, (String, Vec<u8>), Option<Note>),
+}
+
+/// What is written in the step that ends an item for good.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note {
+    /// Who worked on it, where it is known.
+    pub(crate) worker: String,
+    /// Its size beside the others'.
+    pub(crate) capacity: f64,
+    /// What came of it.
+    pub(crate) value: Vec<u8>,
+    /// A node of the worker's and what to set it to; left out where it is gone.
+    pub(crate) tally: Option<(String, Vec<u8>)>,
 }
 
 /// While something settles the item; where that was cancelled or failed, something else may.
@@ -142,7 +158,18 @@ impl Item {
     /// # Errors
     /// `ClaimLost` where it was, or can be, delivered to another; `NotOwner` where it was settled before.
     pub async fn ack(&self) -> Result<()> {
-        self.settle(&Fate::Done).await
+        self.settle(&Fate::Done(self.0.attempt, None)).await
+    }
+
+    /// As [`Item::ack`], and stores what came of it in the same step, in a queue that keeps outcomes.
+    ///
+    /// # Cancel safety
+    /// What was sent takes effect all the same.
+    ///
+    /// # Errors
+    /// As [`Item::ack`]; `PayloadTooLarge`.
+    pub(crate) async fn complete(&self, note: Note) -> Result<()> {
+        self.settle(&Fate::Done(self.0.attempt, Some(note))).await
     }
 
     /// The work failed: another attempt later, after `delay`, or after a back-off that doubles with each attempt. With
@@ -154,6 +181,11 @@ impl Item {
     /// # Errors
     /// `ClaimLost`, `NotOwner` as [`Item::ack`].
     pub async fn give_back(&self, error: Option<&str>, delay: Option<Duration>) -> Result<()> {
+        self.give_up(error, delay, None).await
+    }
+
+    /// As [`Item::give_back`]; with the last attempt used up, the note is stored with the dead letter.
+    pub(crate) async fn give_up(&self, error: Option<&str>, delay: Option<Duration>, note: Option<Note>) -> Result<()> {
         let Work { claim, header, payload, attempt, .. } = &*self.0;
         let settings = &claim.queue.0.settings;
         let mut header = Header { attempts: *attempt, ..header.clone() };
@@ -164,7 +196,7 @@ impl Item {
         if *attempt >= settings.max_attempts {
             header.error = Some(last_error(&header, *attempt));
             let entry = (stem(self.id(), 0), header.with(payload));
-            return self.settle(&Fate::Buried(&header, entry)).await;
+            return self.settle(&Fate::Buried(&header, entry, note)).await;
         }
         #[expect(clippy::cast_precision_loss, reason = "chance needs no precision")]
         let luck = Uuid::new_v4().as_u128() as f64 / u128::MAX as f64;
@@ -284,38 +316,49 @@ impl Claim {
         token: i64,
     ) -> Result<bool> {
         // Only an end is noted on the ticket.
-        let over = matches!(fate, Fate::Done | Fate::Buried(..));
-        let mut ticket = dedupe.filter(|_| over).map(|dedupe| {
+        let over = matches!(fate, Fate::Done(..) | Fate::Buried(..));
+        let ticket = dedupe.filter(|_| over).map(|dedupe| {
             let done = Ticket { item: self.spot.id().to_owned(), done: true };
             Step::Set(self.queue.ticket(dedupe), json(&done), None)
         });
+        let tally = match fate {
+            Fate::Done(.., note) | Fate::Buried(.., note) => note.as_ref().and_then(|note| note.tally.clone()),
+            _ => None,
+        };
+        let tally = tally.map(|(path, data)| Step::Set(path, data, None));
+        let mut aside: Vec<Step> = ticket.into_iter().chain(tally).collect();
+        let outcome = self.outcome(fate);
         loop {
             let mut steps = self.ending();
             steps.push(Step::Delete(self.item.clone()));
             let theirs = steps.len();
-            steps.extend(ticket.clone());
+            steps.extend(aside.iter().cloned());
             let inner = &self.queue.0;
-            let landed = match fate {
-                Fate::Done => send(&self.incarnation, client, "acknowledge", &steps).await,
+            let mut batches = Vec::new();
+            let attempt = match fate {
+                Fate::Done(..) => "acknowledge",
                 Fate::Stays(data) => {
                     steps.push(Step::Create(self.item.clone(), data.clone(), zk::CreateMode::Persistent));
-                    send(&self.incarnation, client, "give back", &steps).await
+                    "give back"
                 }
                 Fate::Waits(stream, entry) => {
-                    let entry = std::slice::from_ref(entry);
-                    inner.items.append(&self.incarnation, client, *stream, &steps, entry).await
+                    batches.push(inner.items.batch(*stream, std::slice::from_ref(entry)));
+                    "give back"
                 }
-                Fate::Buried(header, entry) => {
-                    let (stream, entry) = (Stream::ready(header.priority), std::slice::from_ref(entry));
-                    inner.dead.append(&self.incarnation, client, stream, &steps, entry).await
+                Fate::Buried(header, entry, _) => {
+                    let stream = Stream::ready(header.priority);
+                    batches.push(inner.dead.batch(stream, std::slice::from_ref(entry)));
+                    "give up"
                 }
             };
+            batches.extend(outcome.iter().map(|entry| inner.outcomes.batch(OUTCOMES, std::slice::from_ref(entry))));
+            let landed = append(&self.incarnation, client, attempt, &steps, &batches).await;
             match landed {
                 Ok(_) => return Ok(true),
                 Err(Refused { at: Some(at), error: Error::NoNode(_) }) if at < theirs => return Ok(false),
-                // The ticket was removed by hand.
-                Err(Refused { at: Some(at), error: Error::NoNode(_) }) if at == theirs && ticket.is_some() => {
-                    ticket = None;
+                // The ticket, or the worker's node, was removed by hand.
+                Err(Refused { at: Some(at), error: Error::NoNode(_) }) if at < theirs + aside.len() => {
+                    aside.remove(at - theirs);
                 }
                 Err(Refused { error: Error::ConnectionLost(_), .. }) => {
                     if !self.stands(client).await? {
@@ -329,6 +372,18 @@ impl Claim {
         }
     }
 
+    /// What is stored of an item that ends, where the queue keeps that.
+    fn outcome(&self, fate: &Fate<'_>) -> Option<(String, Vec<u8>)> {
+        let (note, ok, attempts, error) = match fate {
+            Fate::Done(attempt, note) => (note, true, *attempt, None),
+            Fate::Buried(header, _, note) => (note, false, header.attempts, header.error.clone()),
+            Fate::Stays(_) | Fate::Waits(..) => return None,
+        };
+        let Note { worker, capacity, value, .. } = note.clone().unwrap_or_default();
+        let ending = Ending { ok, attempts, worker, capacity, error };
+        self.queue.0.settings.outcomes.then(|| (stem(self.spot.id(), 0), with(&ending, &value)))
+    }
+
     /// Turns an item whose attempts are used up into a dead letter.
     pub(super) async fn bury(
         &mut self,
@@ -339,7 +394,7 @@ impl Claim {
     ) -> Result<()> {
         let header = Header { attempts, error: Some(last_error(header, attempts)), failed: attempts, ..header.clone() };
         let entry = (stem(self.spot.id(), 0), header.with(payload));
-        self.finish(client, &Fate::Buried(&header, entry), header.dedupe.as_deref(), i64::MAX).await?;
+        self.finish(client, &Fate::Buried(&header, entry, None), header.dedupe.as_deref(), i64::MAX).await?;
         self.kept = true;
         Ok(())
     }

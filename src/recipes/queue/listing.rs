@@ -35,6 +35,8 @@ pub struct Depth {
     pub at_work: usize,
     /// Dead letters.
     pub dead: usize,
+    /// Outcomes that nobody fetched yet.
+    pub outcomes: usize,
 }
 
 impl Queue {
@@ -62,10 +64,12 @@ impl Queue {
         let claims: Vec<String> = pages.iter().map(|page| child(&self.0.claims, &page.name())).collect();
         let items: Vec<String> = pages.iter().map(|page| self.0.items.page(page)).collect();
         let dead = paths(&self.0.dead, &incarnation, &client).await?;
+        let outcomes = paths(&self.0.outcomes, &incarnation, &client).await?;
         Ok(Depth {
             queued: count(&incarnation, &client, &items).await?,
             at_work: count(&incarnation, &client, &claims).await?,
             dead: count(&incarnation, &client, &dead).await?,
+            outcomes: count(&incarnation, &client, &outcomes).await?,
         })
     }
 

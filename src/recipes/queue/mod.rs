@@ -5,6 +5,7 @@
 //! <path>/items/<page>/<id>-<due>-<sequence>/<guid>  a claim on it, ephemeral
 //! <path>/claims/<page>/<id>-<due>-<sequence>        the same claim, where all can list it, ephemeral
 //! <path>/dead/<page>/<id>-<due>-<sequence>          an item whose attempts are used up
+//! <path>/results/<page>/<id>-0-<sequence>           what became of an item, where that is kept
 //! <path>/ids/<hh>/<digest>                          the ticket of a dedupe id
 //! <path>/clients/<guid>                             a producer's slot, ephemeral
 //! ```
@@ -17,14 +18,16 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `name`, `rules`, `record`, `clock` | pure: names and order, decisions, data, the server's time |
+//! | `name`, `order`, `rules`, `record`, `clock` | pure: names, order, decisions, data, the server's time |
 //! | `pages` | where items are appended |
 //! | `slot`, `put`, `dedupe` | putting once |
 //! | `find`, `take`, `claim`, `item` | getting, and what ends it |
+//! | `outcomes`, `cancel` | what became of items, and ending them unfinished |
 //! | `dead`, `listing` | what there is |
 //! | `batch` | one multi |
 
 pub(crate) mod batch;
+mod cancel;
 mod claim;
 mod clock;
 mod dead;
@@ -33,6 +36,8 @@ mod find;
 mod item;
 mod listing;
 pub mod name;
+pub mod order;
+mod outcomes;
 mod pages;
 mod put;
 pub mod record;
@@ -45,7 +50,10 @@ use std::time::Duration;
 
 pub use self::dead::DeadLetter;
 pub use self::item::Item;
+pub(crate) use self::item::Note;
 pub use self::listing::{Depth, Worker};
+pub use self::order::Order;
+pub use self::outcomes::Outcome;
 pub use self::put::Put;
 use super::place::Place;
 use crate::error::{Error, Result};
@@ -63,6 +71,10 @@ pub struct Settings {
     pub longest_backoff: Duration,
     /// How long after its end a dedupe id still names the item that had it.
     pub dedupe_window: Duration,
+    /// Who goes before whom.
+    pub order: Order,
+    /// Whether what became of each item is kept, for somebody to fetch.
+    pub outcomes: bool,
 }
 
 impl Default for Settings {
@@ -72,18 +84,20 @@ impl Default for Settings {
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(300),
             dedupe_window: Duration::from_secs(300),
+            order: Order::Strict,
+            outcomes: false,
         }
     }
 }
 
 impl Settings {
     /// # Errors
-    /// `Config` where no attempt is allowed.
+    /// `Config` where no attempt is allowed, or items age too fast.
     pub fn check(&self) -> Result<()> {
         if self.max_attempts == 0 {
             return Err(Error::config("queue: max_attempts=0; give 1 or more"));
         }
-        Ok(())
+        self.order.check()
     }
 }
 
@@ -97,6 +111,7 @@ struct Inner {
     settings: Settings,
     items: pages::Shelf,
     dead: pages::Shelf,
+    outcomes: pages::Shelf,
     claims: String,
     ids: String,
     clients: String,
@@ -120,6 +135,7 @@ impl Queue {
         Ok(Self(Arc::new(Inner {
             items: pages::Shelf::new(below("items"), Some(claims.clone())),
             dead: pages::Shelf::new(below("dead"), None),
+            outcomes: pages::Shelf::new(below("results"), None),
             claims,
             ids: below("ids"),
             clients: below("clients"),

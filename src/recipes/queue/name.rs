@@ -1,10 +1,8 @@
 //! Names of pages and items: what a listing alone tells. Pure.
 //!
 //! A page is `<priority>.<start>.<number>`. Pages with start 0 hold what is ready from the beginning;
-//! others hold what is due at `start` or later, in milliseconds of the server's clock. An item is
+//! others hold what is due, or came, at `start` or later, in milliseconds of the server's clock. An item is
 //! `<id>-<due>-<sequence>`: its id is a GUID and stays, wherever it moves; the sequence is the page's.
-
-use std::cmp::Ordering;
 
 /// Lower goes first; so many fit into the listing of pages.
 pub const PRIORITIES: std::ops::RangeInclusive<i32> = -999..=999;
@@ -17,7 +15,7 @@ const FINEST: i64 = 1024;
 pub struct Stream {
     /// Lower goes first.
     pub priority: i32,
-    /// 0, or when the first of its items may be due.
+    /// 0, or when the first of its items may be due, or came.
     pub start: i64,
 }
 
@@ -70,24 +68,6 @@ impl Page {
     pub fn name(&self) -> String {
         format!("{}.{}.{}", self.stream.priority, self.stream.start, self.number)
     }
-
-    fn key(&self) -> (i32, bool, i64, u64) {
-        // What waited for its time was put before what is ready at once.
-        (self.stream.priority, self.stream.start == 0, self.stream.start, self.number)
-    }
-}
-
-impl PartialOrd for Page {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Delivery order.
-impl Ord for Page {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
 }
 
 /// An item's place, as its page and its name tell it.
@@ -99,7 +79,7 @@ pub struct Spot {
     pub name: String,
     /// When it may be delivered, in milliseconds of the server's clock; 0 at once.
     pub due: i64,
-    sequence: i64,
+    pub(super) sequence: i64,
 }
 
 impl Spot {
@@ -117,24 +97,6 @@ impl Spot {
     #[must_use]
     pub fn id(&self) -> &str {
         id(&self.name)
-    }
-
-    fn key(&self) -> (i32, bool, i64, u64, i64) {
-        let Page { stream, number } = self.page;
-        (stream.priority, stream.start == 0, self.due, number, self.sequence)
-    }
-}
-
-impl PartialOrd for Spot {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Delivery order: priority, then what waited for its time, then arrival.
-impl Ord for Spot {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key()).then_with(|| self.name.cmp(&other.name))
     }
 }
 

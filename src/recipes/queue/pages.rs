@@ -13,6 +13,7 @@ use zookeeper_client::MultiWriteResult;
 
 use super::batch::{Refused, Step, send};
 use super::name::{Page, Stream, sequence};
+use super::order::Order;
 use crate::error::{Error, Result};
 use crate::path::child;
 use crate::session::{Incarnation, list_again, make_parents};
@@ -41,55 +42,19 @@ impl Shelf {
         child(&self.path, &page.name())
     }
 
-    /// Every page, in delivery order.
+    /// Every page, in the order of a queue that knows no other.
     pub(super) async fn pages(&self, incarnation: &Incarnation, client: &zk::Client) -> Result<Vec<Page>> {
-        match list_again(incarnation, client, &self.path).await {
-            Err(Error::NoNode(_)) => Ok(Vec::new()),
-            names => Ok(ordered(&names?)),
-        }
+        let mut pages = match list_again(incarnation, client, &self.path).await {
+            Err(Error::NoNode(_)) => Vec::new(),
+            names => parse(&names?),
+        };
+        Order::Strict.pages(&mut pages);
+        Ok(pages)
     }
 
-    /// Lands `prefix` and one item for each of `entries` (stem of the name, data) at the end of `stream`, or nothing.
-    ///
-    /// # Errors
-    /// A refusal of one of the prefix's steps with its index, and everything else that is not about pages.
-    pub(super) async fn append(
-        &self,
-        incarnation: &Incarnation,
-        client: &zk::Client,
-        stream: Stream,
-        prefix: &[Step],
-        entries: &[(String, Vec<u8>)],
-    ) -> Result<Vec<MultiWriteResult>, Refused> {
-        let mut steps = prefix.to_vec();
-        loop {
-            let page = stream.page(self.tail(incarnation, client, stream).await?);
-            let path = self.page(&page);
-            steps.truncate(prefix.len());
-            steps.push(Step::Check(path.clone(), 0));
-            steps.extend(entries.iter().map(|(stem, data)| {
-                Step::Create(child(&path, stem), data.clone(), zk::CreateMode::PersistentSequential)
-            }));
-            match send(incarnation, client, "put into", &steps).await {
-                Ok(results) => {
-                    if let Some(MultiWriteResult::Create { path: last, .. }) = results.last()
-                        && sequence(last) + 1 >= PAGE
-                    {
-                        // Refused where somebody else has sealed it; lost, the next put seals it.
-                        drop(client.set_data(&path, b"full", Some(0)));
-                        self.remember(stream, page.number + 1);
-                    }
-                    return Ok(results);
-                }
-                Err(Refused { at: Some(at), error: Error::BadVersion(_) }) if at == prefix.len() => {
-                    self.remember(stream, page.number + 1);
-                }
-                Err(Refused { at: Some(at), error: Error::NoNode(_) }) if at == prefix.len() => {
-                    self.find_or_make(incarnation, client, page).await?;
-                }
-                refused => return refused,
-            }
-        }
+    /// These entries (stem of the name, data) at the end of `stream`, for [`append`].
+    pub(super) fn batch<'a>(&'a self, stream: Stream, entries: &'a [(String, Vec<u8>)]) -> Batch<'a> {
+        Batch { shelf: self, stream, entries }
     }
 
     /// Makes a page, with the directory for claims on it; both may be there already.
@@ -135,11 +100,70 @@ impl Shelf {
     }
 }
 
-/// The pages among `names`, in delivery order.
-pub(super) fn ordered(names: &[String]) -> Vec<Page> {
-    let mut pages: Vec<Page> = names.iter().filter_map(|name| Page::parse(name)).collect();
-    pages.sort_unstable();
-    pages
+/// What goes to the end of one stream of a shelf.
+pub(super) struct Batch<'a> {
+    shelf: &'a Shelf,
+    stream: Stream,
+    entries: &'a [(String, Vec<u8>)],
+}
+
+/// Lands `prefix` and all entries of the batches, or nothing.
+///
+/// # Errors
+/// A refusal of one of the prefix's steps with its index, and everything else that is not about pages.
+pub(super) async fn append(
+    incarnation: &Incarnation,
+    client: &zk::Client,
+    attempt: &'static str,
+    prefix: &[Step],
+    batches: &[Batch<'_>],
+) -> Result<Vec<MultiWriteResult>, Refused> {
+    let mut steps = prefix.to_vec();
+    loop {
+        steps.truncate(prefix.len());
+        // Each batch with its page, and where its steps begin and end.
+        let mut placed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let Batch { shelf, stream, entries } = batch;
+            let page = stream.page(shelf.tail(incarnation, client, *stream).await?);
+            let (path, first) = (shelf.page(&page), steps.len());
+            steps.push(Step::Check(path.clone(), 0));
+            steps.extend(entries.iter().map(|(stem, data)| {
+                Step::Create(child(&path, stem), data.clone(), zk::CreateMode::PersistentSequential)
+            }));
+            placed.push((batch, page, first, steps.len() - 1));
+        }
+        let (at, error) = match send(incarnation, client, attempt, &steps).await {
+            Ok(results) => {
+                for (Batch { shelf, stream, .. }, page, _, last) in placed {
+                    if let Some(MultiWriteResult::Create { path: last, .. }) = results.get(last)
+                        && sequence(last) + 1 >= PAGE
+                    {
+                        // Refused where somebody else has sealed it; lost, the next put seals it.
+                        drop(client.set_data(&shelf.page(&page), b"full", Some(0)));
+                        shelf.remember(*stream, page.number + 1);
+                    }
+                }
+                return Ok(results);
+            }
+            Err(Refused { at: Some(at), error }) => (at, error),
+            refused => return refused,
+        };
+        let Some((Batch { shelf, stream, .. }, page, ..)) = placed.into_iter().find(|(.., first, _)| *first == at)
+        else {
+            return Err(Refused { at: Some(at), error });
+        };
+        match error {
+            Error::BadVersion(_) => shelf.remember(*stream, page.number + 1),
+            Error::NoNode(_) => shelf.find_or_make(incarnation, client, page).await?,
+            error => return Err(Refused { at: Some(at), error }),
+        }
+    }
+}
+
+/// The pages among `names`.
+pub(super) fn parse(names: &[String]) -> Vec<Page> {
+    names.iter().filter_map(|name| Page::parse(name)).collect()
 }
 
 fn last(pages: &[Page], stream: Stream) -> Option<u64> {

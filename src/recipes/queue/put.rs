@@ -14,6 +14,8 @@ use super::Queue;
 use super::batch::{Refused, Step};
 use super::clock::millis;
 use super::name::{PRIORITIES, Stream, id, stem};
+use super::order::Order;
+use super::pages::append;
 use super::record::{Header, Ticket, json};
 use super::rules::Repeat;
 use crate::error::{Error, Result};
@@ -130,7 +132,12 @@ impl Queue {
         delay: Duration,
     ) -> Result<(Stream, i64)> {
         if delay.is_zero() {
-            return Ok((Stream::ready(priority), 0));
+            let order = self.0.settings.order;
+            let now = match order {
+                Order::Strict => 0,
+                Order::Ageing(_) => self.time(incarnation, client).await?.at_least(Instant::now()),
+            };
+            return Ok((order.stream(priority, now), 0));
         }
         let delay = millis(delay);
         let due = self.time(incarnation, client).await?.at_most(Instant::now()).saturating_add(delay);
@@ -155,8 +162,8 @@ impl Queue {
             });
             let prefix: Vec<Step> = std::iter::once(slot.step(&operation)).chain(ticket).collect();
             let sent = Instant::now();
-            let Parcel { stream, entries, .. } = parcel;
-            let appended = self.0.items.append(incarnation, client, *stream, &prefix, entries).await;
+            let batch = self.0.items.batch(parcel.stream, &parcel.entries);
+            let appended = append(incarnation, client, "put into", &prefix, &[batch]).await;
             match appended.inspect_err(|refused| slot.refused(&refused.error)) {
                 Ok(results) => {
                     slot.made = true;

@@ -1,5 +1,6 @@
 //! What the queue's nodes hold: an item is a line of JSON and the payload after it; the rest is JSON.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -24,6 +25,21 @@ pub struct Header {
     pub failed: u32,
 }
 
+/// What became of an item, stored with what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ending {
+    /// False where its attempts are used up, or it was cancelled.
+    pub(super) ok: bool,
+    pub(super) attempts: u32,
+    /// Empty where nobody knows.
+    pub(super) worker: String,
+    /// The worker's size beside the others'.
+    #[serde(default)]
+    pub(super) capacity: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+}
+
 /// What became of a dedupe id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
@@ -44,22 +60,35 @@ pub(super) struct Tenure {
 impl Header {
     /// The node's data.
     pub(super) fn with(&self, payload: &[u8]) -> Vec<u8> {
-        let mut data = json(self);
-        data.push(b'\n');
-        data.extend_from_slice(payload);
-        data
+        with(self, payload)
     }
 
     /// The header and the payload in a node's data.
     ///
     /// # Errors
     /// `Server` where it is no item of ours.
-    pub(super) fn split(path: &str, mut data: Vec<u8>) -> Result<(Self, Vec<u8>)> {
-        let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
-        let header = parse(path, &data[..end])?;
-        data.drain(..(end + 1).min(data.len()));
-        Ok((header, data))
+    pub(super) fn split(path: &str, data: Vec<u8>) -> Result<(Self, Vec<u8>)> {
+        split(path, data)
     }
+}
+
+/// A line of JSON, and what follows it.
+pub(super) fn with(header: &impl Serialize, payload: &[u8]) -> Vec<u8> {
+    let mut data = json(header);
+    data.push(b'\n');
+    data.extend_from_slice(payload);
+    data
+}
+
+/// The two parts of what [`with`] made.
+///
+/// # Errors
+/// `Server` where it is not what we write.
+pub(super) fn split<T: DeserializeOwned>(path: &str, mut data: Vec<u8>) -> Result<(T, Vec<u8>)> {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let header = parse(path, &data[..end])?;
+    data.drain(..(end + 1).min(data.len()));
+    Ok((header, data))
 }
 
 pub(super) fn json(value: &impl Serialize) -> Vec<u8> {

@@ -1,0 +1,124 @@
+"""A Spark job whose tasks are workers: it runs beside the driver's loop over results, and carries none of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper.exceptions import SparkeeperError
+from sparkeeper.task_worker import our_name, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+_LOG = logging.getLogger(__name__)
+
+# How often in a row the job is started again without a result in between.
+_PATIENCE = 3
+# How long the end of a job is waited for whose tasks have nothing to do any more.
+_FAREWELL = 30.0
+# How long a worker tries to connect.
+_CONNECTING = 30.0
+
+
+class TaskJob:
+    """Workers in Spark's executors, for one run."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        workers: int,
+        serve_run: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    ) -> None:
+        """Start so many, each of which runs `serve_run`."""
+        self._spark = spark
+        self._workers = workers
+        self._serve_run = serve_run
+        self._results = 0
+        self._in_vain = 0
+        self._error: Exception | None = None
+        self._begin()
+
+    def tend(self, results: int) -> None:
+        """Start the job again where it ended, as it does when Spark loses a worker for the last time that it accepts.
+
+        Raises:
+            Exception: Spark's own, where it ends again and again and no result comes.
+        """
+        if self._thread.is_alive():
+            return
+        self._in_vain = 0 if results > self._results else self._in_vain + 1
+        self._results = results
+        if self._in_vain >= _PATIENCE:
+            raise self._error or SparkeeperError(
+                f"run: {self._workers} workers ended {self._in_vain} times without a result; their log says why"
+            )
+        _LOG.warning("the job of the workers ended before the tasks did, and is started again: %s", self._error)
+        self._begin()
+
+    def dismiss(self, *, wait: bool) -> None:
+        """Wait for the end of the job where nobody is at work any more."""
+        if wait:
+            self._thread.join(_FAREWELL)
+
+    def _begin(self) -> None:
+        self._error = None
+        self._thread = threading.Thread(target=self._work, name="sparkeeper-task-job", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            one_each = self._spark.range(0, self._workers, 1, self._workers)
+            one_each.mapInArrow(self._serve_run, "id long").collect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the driver's loop reports it
+            self._error = error
+
+
+def serving(
+    settings: dict[str, Any],
+    path: str,
+    keywords: dict[str, Any],
+    handler: Callable[[Any], object],
+    place: tuple[int, str],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return what each Spark task does: work for one run, on a session of its own, which ends with the Spark task.
+
+    Args:
+        settings: Of the driver's coordinator.
+        path: Where the tasks are.
+        keywords: Of the driver's handle.
+        handler: Called with each payload.
+        place: How many workers the run has, and its id.
+    """
+
+    def serve_run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            pass
+        _serve_run(settings, path, keywords, handler, place)
+        yield from ()
+
+    return serve_run
+
+
+def _serve_run(
+    settings: dict[str, Any],
+    path: str,
+    keywords: dict[str, Any],
+    handler: Callable[[Any], object],
+    place: tuple[int, str],
+) -> None:
+    from sparkeeper.coordinator import Coordinator  # noqa: PLC0415 - it imports what imports this module
+
+    workers, run = place
+    with Coordinator(**{**settings, "owner": our_name()}) as zk:
+        zk._open(_CONNECTING)  # noqa: SLF001 - ours
+        tasks = zk.tasks(path, **keywords)
+        worker = tasks._worker(our_name(), 1.0, workers, run)  # noqa: SLF001 - our other half
+        try:
+            serve(worker, handler, tasks._values)  # noqa: SLF001 - our other half
+        finally:
+            worker.leave()

@@ -81,3 +81,15 @@ def test_an_item_is_got_in_three_round_trips_at_most(proxy, far):
     taken = flight(proxy, lambda: items.append(queue.get()), before=lambda: items.pop().ack())
     assert taken.round_trips <= 3
     items.pop().ack()
+
+
+def test_a_task_takes_a_worker_four_round_trips_at_most(proxy, far):
+    tasks = far.tasks("t", strategy="priority")
+    tasks.submit(range(40))
+
+    def echo(payload):
+        return payload
+
+    # Look, claim, store the result; the worker's own node and the last look are shared by all.
+    taken = flight(proxy, lambda: tasks.work(echo, limit=6))
+    assert taken.round_trips <= 6 * 4

@@ -48,10 +48,11 @@ check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its featu
 stubs: build ## Write python/sparkeeper/_sparkeeper.pyi anew from the Rust sources
 	.ci/stubs $(BIN)
 
-bench: build $(DELTA)/.installed ## Recipes and tree reads beside kazoo and Curator, placement and writes beside plain Spark and Delta Lake
+bench: build $(DELTA)/.installed ## Recipes, tasks and tree reads beside kazoo and Curator, placement and writes beside plain Spark and Delta Lake
 	$(BIN)/python benches/locks.py
 	$(BIN)/python benches/repartition.py
 	$(BIN)/python benches/writes.py
+	$(BIN)/python benches/tasks.py
 	$(BIN)/python benches/data_source.py
 	mkdir -p dist
 	$(BIN)/python benches/assign.py --plot dist/growth.html

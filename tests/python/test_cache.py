@@ -117,12 +117,15 @@ def test_ctrl_c_ends_the_loop(zk):
         while not ended.wait(0.3):
             signal.raise_signal(signal.SIGINT)
 
-    threading.Thread(target=press).start()
-    with pytest.raises(KeyboardInterrupt):
+    def wait():
         try:
             next(events)
         finally:
             ended.set()
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     zk.create("c")
     assert next(events).kind == "CREATED"
 

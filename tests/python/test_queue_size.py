@@ -115,9 +115,9 @@ async def test_an_item_that_was_under_way_to_a_cancelled_task_is_put_back_uncoun
     queue = zk.queue("inbox", max_attempts=2)
     await queue.put_async(b"a")
     outcomes = {"cancelled": 0, "got": 0}
-    for step in range(60):
+    for step in range(400):
         task = asyncio.create_task(queue.get_async())
-        end = time.perf_counter() + step * 0.0005
+        end = time.perf_counter() + step * 0.0001
         while time.perf_counter() < end:  # noqa: ASYNC110 - any moment will do
             await asyncio.sleep(0)
         task.cancel()

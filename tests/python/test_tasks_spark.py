@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 import sparkeeper
+from program import Program
 from sparkeeper import exceptions
 from waiting import wait_for
 
@@ -170,16 +172,23 @@ def test_the_workers_of_a_driver_that_dies_end(spark, coordinator, tmp_path):
     assert first.id in {one.id for one in watcher.tasks("t", strategy="priority").run(spark, slowly, workers=2)}
 
 
-def test_from_spark_connect(spark_connect, zk):
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - tests without Spark do not wait for it
+_CONNECT = """
+from pyspark.sql import SparkSession
 
-    remote = SparkSession.builder.remote(spark_connect).create()
+url, where, namespace = sys.argv[1:]
+spark = SparkSession.builder.remote(url).getOrCreate()
+with sparkeeper.connect(where, namespace=namespace) as zk:
     tasks = zk.tasks("t")
     tasks.submit(range(10))
-    try:
-        assert sorted(one.value for one in tasks.run(remote, lambda n: n + 1, workers=2)) == list(range(1, 11))
-    finally:
-        remote.stop()
+    say(sorted(one.value for one in tasks.run(spark, lambda n: n + 1, workers=2)))
+"""
+
+
+def test_from_spark_connect(spark_connect, connect_string, namespace):
+    # A process with a client of Spark Connect is no place for classic sessions any more.
+    with Program(_CONNECT, spark_connect, connect_string, namespace, PYSPARK_PYTHON=sys.executable) as program:
+        assert program.answer(240) == list(range(1, 11))
+        assert program.wait(60) == 0
 
 
 def test_average_in_executors(spark, zk):

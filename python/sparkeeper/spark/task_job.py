@@ -73,7 +73,8 @@ class TaskJob:
     def _work(self) -> None:
         try:
             one_each = self._spark.range(0, self._workers, 1, self._workers)
-            one_each.mapInArrow(self._serve_run, "id long").collect()
+            # Not by words: Spark would look for this thread's active session to read them.
+            one_each.mapInArrow(self._serve_run, one_each.schema).collect()
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver's loop reports it
             self._error = error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,6 +14,7 @@ from jars import fetch, hadoop_version
 from sparkeeper.local.ports import HOST, free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -67,6 +71,39 @@ class S3:
         paths = ",".join(map(str, jars))
         return {"spark.jars": paths, **{f"spark.hadoop.fs.s3a.{key}": value for key, value in s3a.items()}}
 
+    def magic_settings(self, jars: list[Path]) -> dict[str, str]:
+        """Return the settings of a Spark that commits its tasks by S3A's magic committer."""
+        committer = "org.apache.spark.internal.io.cloud"
+        return {
+            **self.spark_settings(jars),
+            "spark.hadoop.fs.s3a.committer.name": "magic",
+            "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": (
+                "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory"
+            ),
+            "spark.sql.sources.commitProtocolClass": f"{committer}.PathOutputCommitProtocol",
+            "spark.sql.parquet.output.committer.class": f"{committer}.BindingParquetOutputCommitter",
+        }
+
+    @contextlib.contextmanager
+    def copies(self) -> Iterator[list[str]]:
+        """Collect the keys that are copied to within the block."""
+        recorder = f"{self.endpoint}/moto-api/recorder"
+
+        def ask(what: str, method: str = "POST") -> bytes:
+            request = urllib.request.Request(f"{recorder}/{what}", method=method)  # noqa: S310 - our own server
+            with urllib.request.urlopen(request) as answer:  # noqa: S310
+                return bytes(answer.read())
+
+        found: list[str] = []
+        ask("reset-recording")
+        ask("start-recording")
+        try:
+            yield found
+        finally:
+            ask("stop-recording")
+            requests = [json.loads(line) for line in ask("download-recording", "GET").splitlines()]
+            found += [one["url"] for one in requests if "x-amz-copy-source" in {key.lower() for key in one["headers"]}]
+
     def environment(self) -> dict[str, str]:
         """Return what a client of AWS's takes from its environment."""
         return {
@@ -75,6 +112,11 @@ class S3:
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": self.endpoint,
         }
+
+
+def committer_jars(work: Path) -> list[Path]:
+    """Return the jar that binds Spark's writers to committers of Hadoop's: the newest that Maven Central has."""
+    return fetch(["org.apache.spark:spark-hadoop-cloud_2.13:4.1.2!"], work)
 
 
 def s3a_jars(work: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers import Driver
-from s3 import BUCKET, S3, s3a_jars
+from s3 import BUCKET, S3, committer_jars, s3a_jars
 from sparkeeper.local.ports import HOST, free_ports
 
 BODIES = [
@@ -70,6 +70,33 @@ def test_a_first_mirror_that_was_begun_is_completed(driver, s3, name):
     assert driver.ask("write", path=table, rows=[100, 200]).get("version") == 2
     assert {f"_spark_metadata/{one}" for one in ("9.compact", "19.compact", "20", "21")} <= set(s3.keys(name))
     assert driver.ask("count", path=table) == {"rows": 200}
+
+
+@pytest.fixture(scope="module")
+def magic_driver(connect_string, s3, tmp_path_factory):
+    """One whose tasks commit by S3A's magic committer."""
+    jars = tmp_path_factory.mktemp("jars")
+    settings = s3.magic_settings([*s3a_jars(jars), *committer_jars(jars)])
+    log = tmp_path_factory.mktemp("magic") / "driver.log"
+    with Driver(connect_string, log, namespace="test", master="local[2]", spark=settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.partition(":")[2])
+def test_it_does_what_a_disk_does_with_the_magic_committer(magic_driver, name, body):
+    assert magic_driver.ask("call", function=body, path=f"s3a://{BUCKET}/{name}") == {"done": 1}
+
+
+def test_the_magic_committer_saves_two_copies_of_three(driver, magic_driver, s3, name):
+    copies = {}
+    for committer, writer in (("default", driver), ("magic", magic_driver)):
+        with s3.copies() as copied:
+            answer = writer.ask("write", path=f"s3a://{BUCKET}/{name}-{committer}", rows=[0, 100])
+        assert answer.get("files") == 2, answer
+        copies[committer] = len(copied)
+        assert writer.ask("count", path=f"s3a://{BUCKET}/{name}-{committer}") == {"rows": 100}
+        assert not [key for key in s3.keys(f"{name}-{committer}") if "magic" in key or "_temporary" in key]
+    assert copies == {"default": 6, "magic": 2}
 
 
 @pytest.mark.parametrize("step", ["STAGED", "RELOCATED", "COMMITTED"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CORNER = "test"
+
+
+# Those that start Sparks of their own, one after the other: not as the last ones, on one worker, while others are idle.
+_LONG = {"test_write_hdfs", "test_write_viewfs", "test_write_s3", "test_notebooks"}
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be heard also where a shell started us in the background, which has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)
 
 
 @pytest.fixture(scope="session")

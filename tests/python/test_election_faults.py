@@ -238,14 +238,15 @@ hear()
 
 @pytest.mark.parametrize("what", ["campaign", "run", "observe"])
 def test_ctrl_c_ends_every_wait_and_leaves_nothing(zk, connect_string, namespace, server, what):
-    with zk.election("e").campaign() as term, Program(_WAITER, connect_string, namespace, what) as waiter:
+    with zk.election("e").campaign() as term:
         wait_for(lambda: below(server.port, namespace) == 1, 60, "the leader's own watch")
-        assert waiter.answer() == "ready"
-        wait_for(lambda: below(server.port, namespace) == 2, 60, "it to wait")
-        begun = time.monotonic()
-        waiter.send(signal.SIGINT)
-        # Both clocks are the machine's.
-        assert waiter.answer(5) - begun < 0.3
-        wait_for(lambda: len(zk.election("e").candidates()) == 1, 60, "its node to be gone")
-        wait_for(lambda: below(server.port, namespace) == 1, 60, "its watch to be gone")
-        term.check()
+        with Program(_WAITER, connect_string, namespace, what) as waiter:
+            assert waiter.answer() == "ready"
+            wait_for(lambda: below(server.port, namespace) == 2, 60, "it to wait")
+            begun = time.monotonic()
+            waiter.send(signal.SIGINT)
+            # Both clocks are the machine's.
+            assert waiter.answer(5) - begun < 0.3
+            wait_for(lambda: len(zk.election("e").candidates()) == 1, 60, "its node to be gone")
+            wait_for(lambda: below(server.port, namespace) == 1, 60, "its watch to be gone")
+            term.check()

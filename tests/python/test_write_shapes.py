@@ -138,7 +138,7 @@ def test_a_copied_directory_is_noticed(spark, zk, tmp_path):
 def test_a_deleted_directory_is_not_an_empty_table(spark, zk, tmp_path):
     zk.write(spark.range(3)).save(str(tmp_path / "t"))
     shutil.rmtree(tmp_path / "t")
-    with pytest.raises(NotATable, match="deleted, or is not mounted"):
+    with pytest.raises(NotATable, match=r"deleted.*or is not mounted"):
         zk.write(spark.range(3)).save(str(tmp_path / "t"))
 
 

@@ -49,7 +49,7 @@ class LocalServer:
         jars: str | os.PathLike[str] | None = None,
         *,
         settings: ServerSettings | None = None,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> None:
         """Find Java and the jars; nothing is started yet.
 

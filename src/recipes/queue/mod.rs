@@ -21,7 +21,7 @@
 //! | `name`, `order`, `rules`, `record`, `clock` | pure: names, order, decisions, data, the server's time |
 //! | `pages` | where items are appended |
 //! | `slot`, `put`, `dedupe` | putting once |
-//! | `find`, `take`, `claim`, `item` | getting, and what ends it |
+//! | `find`, `take`, `claim`, `item`, `fate` | getting, and what ends it |
 //! | `outcomes`, `cancel` | what became of items, and ending them unfinished |
 //! | `dead`, `listing` | what there is |
 //! | `batch` | one multi |
@@ -32,6 +32,7 @@ mod claim;
 mod clock;
 mod dead;
 mod dedupe;
+mod fate;
 mod find;
 mod item;
 mod listing;
@@ -49,8 +50,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use self::dead::DeadLetter;
+pub(crate) use self::fate::Note;
 pub use self::item::Item;
-pub(crate) use self::item::Note;
 pub use self::listing::{Depth, Worker};
 pub use self::order::Order;
 pub use self::outcomes::Outcome;

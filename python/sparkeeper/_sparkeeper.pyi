@@ -868,9 +868,11 @@ class Coordinator:
         tls: tuple[str | PathLike[str] | None, str | PathLike[str] | None, str | PathLike[str] | None, bool]
         | None = None,
         owner: str | None = None,
+        scope: Scope | None = None,
     ) -> Coordinator:
         """
         Connects on first use, sharing one session per process among equal arguments; `sparkeeper.connect` opens its own.
+        With a scope it is a branch of the one that the process has for its tasks, and closed with the scope.
         """
     def _open(self, /, timeout: float | timedelta | None = None) -> None:
         """
@@ -936,7 +938,7 @@ class Coordinator:
         """
     def close(self, /) -> None:
         """
-        Ends the session: every grant is lost, every waiter gets `Closed`.
+        Ends the session: every grant is lost, every waiter gets `Closed`. In a Spark task the worker's session goes on.
         """
     def close_async(self, /) -> Awaitable[None]:
         """
@@ -3240,6 +3242,20 @@ class Secret:
     def __new__(cls, /, value: Secret | str | Any) -> Secret: ...
     def __reduce__(self, /) -> tuple[Any, tuple[Any]]: ...
     def __repr__(self, /) -> str: ...
+
+@final
+class Scope:
+    """
+    Coordinators that are closed together: those of one task.
+    """
+    def __new__(cls, /) -> Scope:
+        """
+        Nothing is in it yet.
+        """
+    def end(self, /) -> None:
+        """
+        Closes what is open in it, and lets nothing more in. Does nothing in a forked child: the parent goes on.
+        """
 
 @final
 class Semaphore:

@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper import _task
 from sparkeeper._sparkeeper import Secret
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.exceptions import ConfigError
@@ -42,6 +43,9 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
 ) -> Coordinator:
     """Connect to a ZooKeeper ensemble.
 
+    In a Spark task the worker's session is shared by all that the task, and those after it, open with the same servers,
+    credentials and timeout; what this one holds is given back when it is closed, at the latest when the task ends.
+
     Args:
         target: A SparkSession (its `spark.zookeeper.connect`, `.namespace`, `.session.timeout`, `.auth`, `.acl` and
             `.tls.ca|cert|key|check_hostname` settings), a connect string `host:port[,host:port...][/chroot]`, or
@@ -57,7 +61,8 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
             identity in auth does all), "creator" (only that identity), or a list of (scheme, id, permissions), such
             as [("sasl", "etl", "rwcda"), ("world", "anyone", "r")]; as text "sasl:etl:rwcda,world:anyone:r".
         tls: PEM files for servers that speak TLS.
-        owner: Who we say we are to the others; application id, host, process and script by default.
+        owner: Who we say we are to the others; by default application id, host, process, and the script, or in a task
+            the stage, partition and attempt.
         timeout: Keep trying for so long; None tries every host once.
 
     Raises:
@@ -78,6 +83,7 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
         acl=acl if acl is not None else lookup("acl"),
         tls=_files(tls or _tls(lookup)),
         owner=owner or _owner(lookup),
+        scope=_task.scope(),
     )
     coordinator._open(timeout)  # noqa: SLF001 - ours
     return coordinator
@@ -120,8 +126,7 @@ def _session_settings(spark: Any) -> Lookup:  # noqa: ANN401 - classic and Conne
 
 def _task_settings() -> Lookup:
     """Look up what the driver set, where this is a Spark task; SQL tasks carry it, RDD tasks don't."""
-    pyspark = sys.modules.get("pyspark")
-    context = pyspark.TaskContext.get() if pyspark is not None else None
+    context = _task.running()
     if context is None:
         return lambda _: None
 
@@ -188,8 +193,10 @@ def _files(tls: Tls | None) -> tuple[str | None, str | None, str | None, bool] |
 
 
 def _owner(lookup: Lookup) -> str:
-    """Say who we are: application @ host / process / script."""
+    """Say who we are: application @ host / process / script, or the attempt of a task."""
     application = lookup("app.id") or "python"
+    if _task.running() is not None:
+        return _task.owner(application)
     script = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - a name, not a path
     place = {"": "interactive", "-c": "interactive", "ipykernel_launcher.py": "notebook"}.get(script, script)
     return f"{application} @ {socket.gethostname()} / {os.getpid()} / {place}"

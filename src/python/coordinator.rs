@@ -9,6 +9,7 @@ use super::errors::raise;
 use super::guard::{Guard, grants};
 use super::link::Link;
 use super::runtime::{block_on, core};
+use super::scope::Scope;
 use super::seconds::{Seconds, timeout};
 use super::secret::Given;
 use super::settings::{self, Rights, Settings};
@@ -39,7 +40,8 @@ impl Coordinator {
 impl Coordinator {
     /// Connects on first use, sharing one session per process among equal arguments; `sparkeeper.connect` opens its own.
     #[new]
-    #[pyo3(signature = (connect, *, session_timeout=None, namespace="", auth=Vec::new(), acl=None, tls=None, owner=None))]
+    /// With a scope it is a branch of the one that the process has for its tasks, and closed with the scope.
+    #[pyo3(signature = (connect, *, session_timeout=None, namespace="", auth=Vec::new(), acl=None, tls=None, owner=None, scope=None))]
     #[expect(clippy::too_many_arguments, reason = "each is a setting with a default")]
     fn new(
         py: Python<'_>,
@@ -50,11 +52,12 @@ impl Coordinator {
         acl: Option<Rights>,
         tls: Option<settings::TlsFiles>,
         owner: Option<Text>,
+        scope: Option<&Scope>,
     ) -> PyResult<Self> {
         let session_timeout = session_timeout.map(|seconds| seconds.duration(py, "session_timeout")).transpose()?;
         let settings =
             Settings { connect: &connect, session_timeout, namespace, auth, acl, tls, owner: text::plain(owner) };
-        Ok(Self(Link::new(settings.config(py)?)))
+        Ok(Self(Link::new(settings.config(py)?, scope.map(Scope::of_session))))
     }
 
     /// Opens a session now: one try per host, or tries until the timeout where one is given.
@@ -128,7 +131,7 @@ impl Coordinator {
         })
     }
 
-    /// Ends the session: every grant is lost, every waiter gets `Closed`.
+    /// Ends the session: every grant is lost, every waiter gets `Closed`. In a Spark task the worker's session goes on.
     fn close(&self, py: Python<'_>) -> PyResult<Nothing> {
         block_on(py, close(self.0.clone()))
     }

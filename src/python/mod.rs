@@ -58,6 +58,7 @@ mod read_write_lock;
 mod registration;
 mod registry;
 mod runtime;
+mod scope;
 mod seconds;
 mod secret;
 mod semaphore;
@@ -158,6 +159,8 @@ mod _sparkeeper {
     use super::registration::Registration;
     #[pymodule_export]
     use super::registry::Registry;
+    #[pymodule_export]
+    use super::scope::Scope;
     #[pymodule_export]
     use super::secret::Credential;
     #[pymodule_export]

@@ -77,6 +77,10 @@ impl Upkeep {
                 }
                 Err(why) = self.stay(&incarnation) => why,
             };
+            if why.is_terminated() {
+                // The server's session may go on without us.
+                withdraw(&incarnation, &self.path).await;
+            }
             if why.session_ended() || why.is_terminated() {
                 self.fact.send_replace(Fact::Absent);
                 pauses = delays();

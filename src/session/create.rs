@@ -74,7 +74,8 @@ impl Attempt {
             let client = incarnation.client()?;
             let options = zk::CreateMode::EphemeralSequential.with_acls(incarnation.acls());
             let create = client.create(&prefix, &data, &options);
-            let (stat, sequence) = incarnation.request("create", &prefix, create).await?;
+            // The reply names what is to be removed, also after the end of a branch.
+            let (stat, sequence) = incarnation.root().request("create", &prefix, create).await?;
             Ok((stat, format!("{prefix}{sequence}")))
         });
         // Polled once, it is on its way; an answer that is there already is kept.
@@ -102,9 +103,9 @@ impl Attempt {
         self.made = paths.to_vec();
     }
 
-    /// The server refused: there is nothing to sweep, except where the session is in doubt.
+    /// The server refused: there is nothing to sweep, except where the session is in doubt, or a branch ended first.
     pub(super) fn refused(&mut self, why: &Error) {
-        self.armed = why.outcome_unknown();
+        self.armed = why.outcome_unknown() || why.is_terminated();
     }
 
     /// The nodes stay: somebody else answers for them now.

@@ -35,6 +35,7 @@ enum Name {
 /// # Cancel safety
 /// Dropped, it may leave the node: let it run to its end.
 pub(crate) async fn withdraw(incarnation: &Arc<Incarnation>, path: &str) {
+    let incarnation = incarnation.root();
     // Without a client the session is over, and its ephemeral nodes with it.
     if let Ok(client) = incarnation.client() {
         let reply = delete_ours(incarnation, &client, path).await;
@@ -44,7 +45,7 @@ pub(crate) async fn withdraw(incarnation: &Arc<Incarnation>, path: &str) {
 
 /// Queues the deletion of `path` and sees it through. The receiver resolves when the node is gone.
 pub(crate) fn delete_in_background(incarnation: &Arc<Incarnation>, path: String) -> oneshot::Receiver<()> {
-    let (done, finished) = oneshot::channel();
+    let (incarnation, (done, finished)) = (incarnation.root(), oneshot::channel());
     // Without a client the session is over, and its ephemeral nodes with it.
     if let Ok(client) = incarnation.client() {
         let first = client.delete(&path, None);
@@ -120,6 +121,7 @@ async fn delete_ours(incarnation: &Incarnation, client: &zk::Client, path: &str)
 
 /// Deletes every child of the parents whose name has `guid`, whoever made it.
 pub(super) async fn sweep(incarnation: &Arc<Incarnation>, parents: &[String], guid: &str) {
+    let incarnation = incarnation.root();
     let Ok(client) = incarnation.client() else { return };
     for parent in parents {
         // A parent that is missing, or a session that is over, leaves nothing to sweep.

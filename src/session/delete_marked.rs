@@ -37,7 +37,7 @@ pub(super) fn delete_marked_in_background(
     marked: Marked,
     removal: Removal,
 ) -> oneshot::Receiver<()> {
-    let (done, finished) = oneshot::channel();
+    let (incarnation, (done, finished)) = (incarnation.root(), oneshot::channel());
     // Without a client the session is over, and its ephemeral nodes with it.
     if let Ok(client) = incarnation.client() {
         // Queued before this returns, here and below: what is asked next comes after it.

@@ -33,6 +33,42 @@ pub(super) async fn serve(incarnation: &Arc<Incarnation>, client: zk::Client, po
     incarnation.finish(why);
 }
 
+/// Serves a branch until its trunk ends, and says why that did.
+pub(super) async fn serve_branch(incarnation: &Arc<Incarnation>, trunk: &Arc<Incarnation>) -> Error {
+    let follow = async {
+        let mut link = trunk.link.subscribe();
+        loop {
+            let now = link.borrow_and_update().clone();
+            if let Some(why) = now.ended {
+                return why;
+            }
+            // The first look is at what it was made with, unless something came between.
+            if now.epoch != incarnation.link().epoch {
+                let connected = now.connected;
+                incarnation.link.send_replace(now);
+                if connected {
+                    verify_all(incarnation);
+                }
+            }
+            if link.changed().await.is_err() {
+                return trunk.end();
+            }
+        }
+    };
+    let every = between_beats(incarnation);
+    let follow_all = async {
+        loop {
+            tokio::time::sleep(every).await;
+            follow_grants(incarnation);
+        }
+    };
+    tokio::select! {
+        why = follow => why,
+        () = follow_all => Error::closed("the session is closed"),
+        () = watch_lease(incarnation) => Error::closed("the session is closed"),
+    }
+}
+
 /// Turns the library's states into epochs. Every change counts as a reconnect: two that follow
 /// each other closely reach us as one.
 async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::StateWatcher, ports: &[u16]) -> Error {
@@ -72,9 +108,13 @@ fn quicken(ports: &[u16]) {
     }
 }
 
+fn between_beats(incarnation: &Incarnation) -> Duration {
+    (incarnation.timeout() / 6).clamp(Duration::from_millis(20), Duration::from_secs(5))
+}
+
 /// Beats six times in a session timeout, and at once after a reconnect.
 async fn beat(incarnation: &Arc<Incarnation>, client: &zk::Client) {
-    let every = (incarnation.timeout() / 6).clamp(Duration::from_millis(20), Duration::from_secs(5));
+    let every = between_beats(incarnation);
     let mut link = incarnation.link.subscribe();
     loop {
         let sent = clock::now();

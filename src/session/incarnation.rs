@@ -29,11 +29,13 @@ pub struct Link {
 /// A live ZooKeeper session.
 #[derive(Debug)]
 pub struct Incarnation {
+    /// The one whose session this uses, where it is a branch's.
+    trunk: Option<Arc<Self>>,
     /// Taken away at the end: the library closes the session when the last clone is dropped.
     client: RwLock<Option<Arc<zk::Client>>>,
     session_id: i64,
     acls: Vec<zk::Acl>,
-    pub(super) lease: Lease,
+    pub(super) lease: Arc<Lease>,
     pub(super) link: watch::Sender<Link>,
     pub(super) grants: Grants,
     pub(super) metrics: Arc<Metrics>,
@@ -46,7 +48,8 @@ impl Incarnation {
         let client = opened.client;
         Arc::new(Self {
             session_id: client.session_id().0,
-            lease: Lease::new(client.session_timeout(), opened.sent),
+            trunk: None,
+            lease: Arc::new(Lease::new(client.session_timeout(), opened.sent)),
             link: watch::Sender::new(Link { epoch: 0, connected: true, ended: None }),
             grants: Grants::default(),
             metrics,
@@ -54,6 +57,29 @@ impl Incarnation {
             client: RwLock::new(Some(Arc::new(client))),
             acls: access.acls(),
         })
+    }
+
+    /// One with grants and an end of its own, on the session of `trunk`, whose link it has to be told of.
+    ///
+    /// # Errors
+    /// Why the session of `trunk` ended.
+    pub(super) fn branch(trunk: &Arc<Self>, access: &Access, metrics: Arc<Metrics>) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            session_id: trunk.session_id,
+            lease: trunk.lease.clone(),
+            link: watch::Sender::new(Link { ended: None, ..trunk.link() }),
+            grants: Grants::default(),
+            metrics,
+            runtime: trunk.runtime.clone(),
+            client: RwLock::new(Some(trunk.client()?)),
+            acls: access.acls(),
+            trunk: Some(trunk.clone()),
+        }))
+    }
+
+    /// What ends with the server's session and not before: what is to be removed is removed through it.
+    pub(super) fn root(self: &Arc<Self>) -> &Arc<Self> {
+        self.trunk.as_ref().unwrap_or(self)
     }
 
     /// The server's id of this session.

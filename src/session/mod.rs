@@ -6,6 +6,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `branch`, `scope` | several that share one session, and end with the task that they are for |
 //! | `connect` | one handshake |
 //! | `handshake` | why TLS keeps us out, where it does |
 //! | `incarnation` | one server session: client, lease, link, grants |
@@ -24,6 +25,7 @@
 //! | `nodelay` | one flight stays one flight |
 
 mod asked;
+mod branch;
 mod clock;
 mod connect;
 mod create;
@@ -43,6 +45,7 @@ mod metrics;
 mod multi;
 mod names;
 mod nodelay;
+mod scope;
 mod standing;
 mod state;
 mod succession;
@@ -62,6 +65,7 @@ pub use self::limits::{MAX_REQUEST, check_size};
 pub use self::metrics::{Metrics, PathMetrics};
 pub use self::multi::{NotWritten, Write};
 pub use self::names::{Name, Names};
+pub use self::scope::Scope;
 pub use self::standing::{GrantKind, GrantState, Standing};
 pub use self::state::SessionState;
 pub use self::succession::Succession;

@@ -1,9 +1,10 @@
 //! The session that users hold: it opens the next incarnation when one expires.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 use super::connect;
 use super::handshake;
@@ -19,7 +20,7 @@ use crate::path::Namespace;
 use crate::retry::{Deadline, delays};
 
 /// How long closing waits for the server to confirm.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an operation waits for the next session at least. A short session timeout says how soon others may take
 /// over, not how long a caller can wait; on a busy machine a handshake alone may take as long.
 const REOPENING: Duration = Duration::from_secs(10);
@@ -28,19 +29,23 @@ const STATE_BACKLOG: usize = 256;
 
 /// A shared, self-renewing connection to an ensemble. Clones are the same session.
 #[derive(Clone, Debug)]
-pub struct Session(Arc<Inner>);
+pub struct Session(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     config: Config,
     namespace: Namespace,
-    phase: watch::Sender<Phase>,
-    states: broadcast::Sender<SessionState>,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) states: broadcast::Sender<SessionState>,
     /// Dropped with the last handle, which ends the supervisor.
-    stop: watch::Sender<bool>,
+    pub(super) stop: watch::Sender<bool>,
     /// One for all incarnations.
     metrics: Arc<Metrics>,
     names: Arc<Names>,
+    /// How many branches are open; see [`super::branch`].
+    pub(super) branches: AtomicUsize,
+    /// Held while what the last branch left is removed.
+    pub(super) clearing: Mutex<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,15 +83,8 @@ impl Session {
         }
         let metrics = Arc::<Metrics>::default();
         let incarnation = Incarnation::new(opened, &config.acl, metrics.clone());
-        let session = Self(Arc::new(Inner {
-            config: config.clone(),
-            namespace,
-            phase: watch::Sender::new(Phase::Live(incarnation.clone())),
-            states: broadcast::Sender::new(STATE_BACKLOG),
-            stop: watch::Sender::new(false),
-            metrics,
-            names: Arc::default(),
-        }));
+        let phase = watch::Sender::new(Phase::Live(incarnation.clone()));
+        let session = Self::new(config.clone(), namespace, phase, metrics, Arc::default());
         let supervisor = Supervisor {
             config,
             phase: session.0.phase.clone(),
@@ -96,6 +94,18 @@ impl Session {
         };
         tokio::spawn(supervisor.run(incarnation, client));
         Ok(session)
+    }
+
+    pub(super) fn new(
+        config: Config,
+        namespace: Namespace,
+        phase: watch::Sender<Phase>,
+        metrics: Arc<Metrics>,
+        names: Arc<Names>,
+    ) -> Self {
+        let (states, stop) = (broadcast::Sender::new(STATE_BACKLOG), watch::Sender::new(false));
+        let (branches, clearing) = (AtomicUsize::new(0), Mutex::new(()));
+        Self(Arc::new(Inner { config, namespace, phase, states, stop, metrics, names, branches, clearing }))
     }
 
     /// What the session was opened with.
@@ -199,7 +209,7 @@ impl Session {
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::closed("the coordinator is closed; connect again")
 }
 
@@ -273,7 +283,11 @@ impl Supervisor {
 
 /// Reports connects and disconnects of one incarnation, and keeps `connected` to what was reported
 /// last. Changes that follow each other closely reach us as one: users see a `Suspended` all the same.
-async fn report(link: &mut watch::Receiver<Link>, connected: &mut bool, states: &broadcast::Sender<SessionState>) {
+pub(super) async fn report(
+    link: &mut watch::Receiver<Link>,
+    connected: &mut bool,
+    states: &broadcast::Sender<SessionState>,
+) {
     while link.changed().await.is_ok() {
         let now = link.borrow_and_update().clone();
         if now.ended.is_some() {
@@ -291,7 +305,7 @@ async fn report(link: &mut watch::Receiver<Link>, connected: &mut bool, states: 
 }
 
 /// Resolves when the session was closed, or its last handle dropped.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

@@ -3234,16 +3234,6 @@ class Registry:
         """
 
 @final
-class Secret:
-    """
-    A secret, or the reference to one: "env:NAME", "file:PATH", or a function that is called whenever a session is
-    opened. It shows what it refers to, and nothing else.
-    """
-    def __new__(cls, /, value: Secret | str | Any) -> Secret: ...
-    def __reduce__(self, /) -> tuple[Any, tuple[Any]]: ...
-    def __repr__(self, /) -> str: ...
-
-@final
 class Scope:
     """
     Coordinators that are closed together: those of one task.
@@ -3256,6 +3246,16 @@ class Scope:
         """
         Closes what is open in it, and lets nothing more in. Does nothing in a forked child: the parent goes on.
         """
+
+@final
+class Secret:
+    """
+    A secret, or the reference to one: "env:NAME", "file:PATH", or a function that is called whenever a session is
+    opened. It shows what it refers to, and nothing else.
+    """
+    def __new__(cls, /, value: Secret | str | Any) -> Secret: ...
+    def __reduce__(self, /) -> tuple[Any, tuple[Any]]: ...
+    def __repr__(self, /) -> str: ...
 
 @final
 class Semaphore:
@@ -4038,6 +4038,7 @@ __all__ = [
     "ReadWriteLock",
     "Registration",
     "Registry",
+    "Scope",
     "Secret",
     "Semaphore",
     "Stat",

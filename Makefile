@@ -15,7 +15,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-matrix check stubs bench chaos notebooks wheel docs build clean
+.PHONY: help demo test test-rust test-python test-matrix check stubs bench bench-scale chaos notebooks wheel docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ bench: build $(DELTA)/.installed ## Recipes, tasks and tree reads beside kazoo a
 	$(BIN)/python benches/data_source.py
 	mkdir -p dist
 	$(BIN)/python benches/assign.py --plot dist/growth.html
+
+bench-scale: build ## What servers carry: growth with sessions, watchers and tasks, costs in ensembles of 1, 3 and 5
+	mkdir -p dist
+	$(BIN)/python benches/scale.py --plot dist/scale.svg --json dist/scale.json
 
 chaos: build ## Ten minutes of random kills of a group's members, then 200 of writing drivers, beside plain Spark
 	$(BIN)/python tests/python/partitions_chaos.py --minutes 10

@@ -29,10 +29,12 @@ mod task;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
+use zookeeper_client as zk;
 
 pub use self::share::Card;
 pub use self::task::Task;
@@ -43,7 +45,7 @@ use crate::recipes::Queue;
 use crate::recipes::place::Place;
 use crate::recipes::queue::name::PRIORITIES;
 use crate::recipes::queue::{self, Order, Put};
-use crate::session::Session;
+use crate::session::{Session, make_parents};
 
 /// Tasks with ids of the caller's that are submitted at once.
 const TOGETHER: usize = 16;
@@ -135,6 +137,8 @@ struct Inner {
     place: Place,
     settings: Settings,
     queue: Queue,
+    /// Whether the node is there that tells tasks from a queue.
+    marked: AtomicBool,
 }
 
 /// How things stand.
@@ -161,7 +165,7 @@ impl Tasks {
         settings.check()?;
         let queue = Queue::new(session, path, settings.queue())?;
         let place = Place::new(session, "tasks", path)?;
-        Ok(Self(Arc::new(Inner { place, settings, queue })))
+        Ok(Self(Arc::new(Inner { place, settings, queue, marked: AtomicBool::new(false) })))
     }
 
     /// The path as the user wrote it.
@@ -194,7 +198,11 @@ impl Tasks {
             return Err(Error::config(format!("submit: priority={priority}; give -999 to 999, higher goes first")));
         }
         let (queue, how) = (self.queue(), Put { priority: -priority, ..Put::default() });
-        let Some(dedupe) = dedupe else { return queue.put_many(payloads, &how).await };
+        let Some(dedupe) = dedupe else {
+            let ids = queue.put_many(payloads, &how).await?;
+            self.mark().await;
+            return Ok(ids);
+        };
         if dedupe.len() != payloads.len() {
             let (ids, tasks) = (dedupe.len(), payloads.len());
             return Err(Error::config(format!("submit: {ids} dedupe ids for {tasks} tasks; give one for each")));
@@ -205,7 +213,21 @@ impl Tasks {
             let each = payloads.iter().zip(&hows).map(|(payload, how)| queue.put(payload.as_ref(), how));
             ids.extend(try_join_all(each.collect::<Vec<_>>()).await?);
         }
+        self.mark().await;
         Ok(ids)
+    }
+
+    /// Makes the directory of the workers, once: before any came, it tells whoever looks at the nodes that these are
+    /// tasks. Where that fails, the first worker makes it.
+    async fn mark(&self) {
+        if self.0.marked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Ok(incarnation) = self.0.place.session.live().await
+            && let Ok(client) = incarnation.client()
+        {
+            let _ = make_parents(&incarnation, &client, &self.workers_path(), zk::CreateMode::Container).await;
+        }
     }
 
     /// How many tasks there are of each kind, and who works on them.

@@ -35,7 +35,7 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
     *,
     session_timeout: float | timedelta | None = None,
     namespace: str | None = None,
-    auth: Identity | Sequence[Identity] | None = None,
+    auth: Identity | Sequence[Identity] | str | None = None,
     acl: str | Sequence[Right] | None = None,
     tls: Tls | None = None,
     owner: str | None = None,
@@ -54,9 +54,10 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
         session_timeout: How long the ensemble keeps our session without hearing from us; 10 s by default, and the
             server may negotiate another. Seconds or timedelta.
         namespace: Put before every path.
-        auth: (scheme, "user:password") or several; the scheme is "digest", or "sasl" for DIGEST-MD5. The second may
-            be a reference: "env:NAME", "file:PATH", or a function that returns it, read or called anew for each
-            session. Only references travel in a pickle, and of functions only those found in a module by name.
+        auth: (scheme, "user:password") or several, or one as text, "scheme:user:password"; the scheme is "digest", or
+            "sasl" for DIGEST-MD5. The rest may be a reference: "env:NAME", "file:PATH", or a function that returns it,
+            read or called anew for each session. Only references travel in a pickle, and of functions only those found
+            in a module by name.
         acl: Rights on the nodes we create, parents included: "open" (default), "read_open" (anybody reads, the
             identity in auth does all), "creator" (only that identity), or a list of (scheme, id, permissions), such
             as [("sasl", "etl", "rwcda"), ("world", "anyone", "r")]; as text "sasl:etl:rwcda,world:anyone:r".

@@ -1,0 +1,89 @@
+"""Single nodes from a shell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commands import Shell
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sparkeeper
+
+
+@pytest.fixture
+def shell(connect_string: str, namespace: str) -> Shell:
+    return Shell(connect_string, namespace)
+
+
+def test_a_value_is_written_read_and_removed(shell: Shell) -> None:
+    shell.run("set", "--create", "conf/a", "one")
+    assert shell.run("get", "conf/a") == b"one"
+    shell.run("set", "conf/a", "-", given=b"\x00\xff")
+    assert shell.run("get", "conf/a") == b"\x00\xff"
+    assert shell.run("ls", "conf") == b"a\n"
+    assert shell.json("ls") == ["conf"]
+    assert shell.json("stat", "conf/a")["version"] == 1
+    shell.run("rm", "-r", "conf")
+    assert shell.json("ls") == []
+
+
+def test_a_version_that_is_not_the_newest_is_refused(shell: Shell) -> None:
+    shell.run("set", "--create", "a", "one")
+    assert shell.json("set", "a", "two", "--version", "0") == {"path": "a", "version": 1}
+    assert "version" in shell.refused("set", "a", "three", "--version", "0", code=1)
+    assert "version" in shell.refused("rm", "a", "--version", "0", code=1)
+    assert shell.run("get", "a") == b"two"
+
+
+def test_what_is_missing_full_or_too_large_is_said_in_a_line(shell: Shell) -> None:
+    for command in (("get", "a"), ("set", "a", "x"), ("rm", "a"), ("ls", "a"), ("stat", "a")):
+        said = shell.refused(*command, code=1)
+        assert said.startswith("sparkeeper: ")
+        assert "/a" in said
+        assert said.count("\n") == 1
+    shell.run("set", "--create", "a/b", "x")
+    assert "children" in shell.refused("rm", "a", code=1)
+    assert "2097152 bytes" in shell.refused("set", "a", "-", code=1, given=b"x" * 2**21)
+
+
+def test_a_tree_is_drawn_with_what_it_holds(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    zk.create("a/b/c", "grüße [bold]".encode())
+    zk.create("a/raw", b"\x00\x01")
+    zk.create("a/me", b"", ephemeral=True)
+    drawn = shell.run("tree", "a").decode()
+    assert "grüße [bold]" in drawn
+    assert "(2 bytes)" in drawn
+    assert "me  ephemeral" in drawn
+    found = shell.json("tree", "a")
+    assert set(found["children"]) == {"b", "raw", "me"}
+    assert found["children"]["b"]["children"]["c"]["data"] == "grüße [bold]"
+    assert set(shell.json("tree", "a", "--depth", "1")["children"]["b"]) == {"data", "version", "ephemeral"}
+
+
+def test_changes_are_told_as_they_happen(shell: Shell, zk: sparkeeper.Coordinator, tmp_path: Path) -> None:
+    zk.create("a")
+    out = tmp_path / "out"
+    with out.open("w") as sink, shell.start("watch", "a", "--count", "3", "--json", stdout=sink) as running:
+        # It has begun when it tells of one.
+        wait_for(lambda: zk.set("a", b"again") and out.read_text(), 60, "the first change")
+        zk.create("a/b", b"x")
+        zk.delete("a/b")
+        assert running.end()[0] == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(events) == 3
+    assert [one["zxid"] for one in events] == sorted(one["zxid"] for one in events)
+    assert events[0]["path"] == "a"
+
+
+def test_help_and_version_are_there(shell: Shell) -> None:
+    assert b"Exit codes" in shell.run("--help")
+    assert shell.run("--version").startswith(b"sparkeeper 0.")
+    for command in ("lock", "elect", "ls", "tree", "get", "set", "rm", "watch", "stat", "locks", "elections", "groups"):
+        assert b"--connect" in shell.run(command, "--help")
+        assert b"--json" in shell.run(command, "--help")

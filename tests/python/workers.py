@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pathlib
+import signal
 from typing import TYPE_CHECKING, Any
 
 import sparkeeper
@@ -62,3 +65,63 @@ def in_task(body: Callable[[], Any]) -> Callable[[Iterable[Any]], Iterator[Any]]
             yield pa.RecordBatch.from_pylist([{"said": repr(body())}])
 
     return run
+
+
+ATTEMPT = "attempt long, rest string"
+
+
+def write_twice(marks: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """Return what takes a lock in partition 0 and writes under it; the first attempt then freezes.
+
+    When it is continued it writes again. It freezes after its first rows are on their way to Spark.
+    """
+
+    def run(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa  # noqa: PLC0415 - in the executor
+        from pyspark import TaskContext  # noqa: PLC0415
+
+        task = TaskContext.get()
+        attempt = task.attemptNumber()
+        list(batches)
+        if task.partitionId() > 0:
+            return
+        zk = sparkeeper.connect()
+        held = zk.lock("once", timeout=120).acquire()
+        zk.set("value", b"attempt %d" % attempt, guard=held)
+        mark(marks, f"held-{attempt}", token=held.token, pid=os.getpid(), owner=zk.owner)
+        # More than the worker keeps in its buffer.
+        for _ in range(2):
+            yield pa.RecordBatch.from_pylist([{"attempt": attempt, "rest": "x" * 200_000}])
+        if attempt == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            try:
+                zk.set("value", b"late", guard=held)
+            except sparkeeper.exceptions.SparkeeperError as error:
+                mark(marks, "late", error=type(error).__name__, text=str(error), state=held.state)
+
+    return run
+
+
+def failing_once(marks: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """Return what keeps a lock, and fails in its first attempt."""
+
+    def run(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa  # noqa: PLC0415 - in the executor
+        from pyspark import TaskContext  # noqa: PLC0415
+
+        attempt = TaskContext.get().attemptNumber()
+        for _ in batches:
+            found = leak(sparkeeper.connect())
+            mark(marks, f"failing-{attempt}", **found)
+            if attempt == 0:
+                raise ValueError("enough")
+            yield pa.RecordBatch.from_pylist([{"token": found["token"]}])
+
+    return run
+
+
+def mark(marks: str, name: str, **found: Any) -> None:
+    """Leave a word for the test, all of it at once."""
+    written = pathlib.Path(marks, f".{name}")
+    written.write_text(json.dumps(found))
+    written.rename(pathlib.Path(marks, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -65,6 +66,21 @@ def in_task(body: Callable[[], Any]) -> Callable[[Iterable[Any]], Iterator[Any]]
             yield pa.RecordBatch.from_pylist([{"said": repr(body())}])
 
     return run
+
+
+def count_connections(port: int) -> int:
+    """Work for a moment on a connection to the database, and return how many it has then."""
+    import postgres  # noqa: PLC0415 - in the executor
+
+    with (
+        sparkeeper.connect() as zk,
+        zk.semaphore("jdbc", 8, timeout=240),
+        postgres.connection(port) as connection,
+        contextlib.closing(connection.cursor()) as cursor,
+    ):
+        cursor.execute("SELECT pg_sleep(0.05)")
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        return int(cursor.fetchone()[0])
 
 
 ATTEMPT = "attempt long, rest string"

@@ -48,6 +48,8 @@ outcomes! {
     TermLost, term_lost;
     /// A partition or task is no longer provably owned.
     ClaimLost, claim_lost;
+    /// A member of a group that goes on together is gone.
+    MemberLost, member_lost;
     /// Somebody else was granted what the caller held.
     Fenced, fenced;
     /// Another commit changed what this one was based on.

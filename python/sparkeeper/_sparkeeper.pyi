@@ -1052,7 +1052,9 @@ class Coordinator:
         """
         As `delete`, to be awaited.
         """
-    def double_barrier(self, /, path: str, *, parties: int, timeout: float | timedelta | None = None) -> DoubleBarrier:
+    def double_barrier(
+        self, /, path: str, *, parties: int, timeout: float | timedelta | None = None, all_or_none: bool = False
+    ) -> DoubleBarrier:
         """
         A double barrier at `path`.
 
@@ -1061,6 +1063,8 @@ class Coordinator:
             parties: How many begin and end together; all must say the same.
             timeout: How long `with` waits at each end, and `enter` and `leave` by default: seconds or timedelta; None
                 waits for ever.
+            all_or_none: Where a member is lost inside, or leaves its `with` by an exception, those who leave get
+                `MemberLost` instead of going on without it; all must say the same.
         """
     def exists(self, /, path: str) -> Stat | None:
         """
@@ -1472,6 +1476,7 @@ class DoubleBarrier:
 
         Raises:
             AcquireTimeout: It took one of the parties longer than its timeout: all of the generation get this.
+            MemberLost: All had entered, all or none were to leave, and one was lost before we heard that we may go on.
             ConnectionLost: The timeout is over, and no server said what the others got.
             NotOwner: This thread or task is inside already.
         """
@@ -1488,6 +1493,7 @@ class DoubleBarrier:
 
         Raises:
             AcquireTimeout: It took longer than the timeout of one of those who leave: all of them get this.
+            MemberLost: All or none were to leave, and one is gone: all the others get this.
             ConnectionLost: The timeout is over, and no server said what the others got.
             SessionExpired: We had left before, with our session.
             NotOwner: This thread or task is not inside.

@@ -48,6 +48,10 @@ class ClaimLost(Fenced):
     """The partition or task is no longer provably owned."""
 
 
+class MemberLost(SparkeeperError, RuntimeError):
+    """A member of a double barrier was lost inside, where all or none were to leave: it is over for all of them."""
+
+
 class CommitConflict(SparkeeperError):
     """Another commit changed what this one was based on; nothing was committed."""
 

@@ -29,7 +29,8 @@ pub(super) struct DoubleBarrier {
     timeout: Option<Duration>,
 }
 
-type Handle = super::handle::Handle<recipes::DoubleBarrier, usize>;
+/// How many parties, and whether all or none leave.
+type Handle = super::handle::Handle<recipes::DoubleBarrier, (usize, bool)>;
 
 async fn enter(handle: Handle, holder: Holder, timeout: Option<Duration>) -> Result<u64> {
     let (barrier, left) = handle.recipe_within("double barrier", timeout).await?;
@@ -72,22 +73,27 @@ impl Coordinator {
     ///     parties: How many begin and end together; all must say the same.
     ///     timeout: How long `with` waits at each end, and `enter` and `leave` by default: seconds or timedelta; None
     ///         waits for ever.
-    #[pyo3(signature = (path, *, parties, timeout=None))]
+    ///     all_or_none: Where a member is lost inside, or leaves its `with` by an exception, those who leave get
+    ///         `MemberLost` instead of going on without it; all must say the same.
+    #[pyo3(signature = (path, *, parties, timeout=None, all_or_none=false))]
     fn double_barrier(
         &self,
         py: Python<'_>,
         path: Text,
         parties: Whole<usize>,
         timeout: Option<Seconds>,
+        all_or_none: bool,
     ) -> PyResult<DoubleBarrier> {
         let parties = parties.named(py, "parties")?;
         let timeout = self::timeout(py, timeout)?;
         if parties == 0 {
             return Err(raise(py, &Error::config("double barrier: parties=0; give 1 or more")));
         }
-        let open =
-            |session: &Session, path: &str, parties: &usize| recipes::DoubleBarrier::new(session, path, *parties);
-        let handle = Handle::new(self.link().clone(), path, parties, open).map_err(|error| raise(py, &error))?;
+        let open = |session: &Session, path: &str, (parties, all_or_none): &(usize, bool)| {
+            recipes::DoubleBarrier::new(session, path, *parties, *all_or_none)
+        };
+        let handle =
+            Handle::new(self.link().clone(), path, (parties, all_or_none), open).map_err(|error| raise(py, &error))?;
         Ok(DoubleBarrier { handle, timeout })
     }
 }
@@ -103,7 +109,7 @@ impl DoubleBarrier {
     /// How many begin and end together.
     #[getter]
     fn parties(&self) -> usize {
-        *self.handle.settings()
+        self.handle.settings().0
     }
 
     /// Waits until all parties are there.
@@ -117,6 +123,7 @@ impl DoubleBarrier {
     ///
     /// Raises:
     ///     AcquireTimeout: It took one of the parties longer than its timeout: all of the generation get this.
+    ///     MemberLost: All had entered, all or none were to leave, and one was lost before we heard that we may go on.
     ///     ConnectionLost: The timeout is over, and no server said what the others got.
     ///     NotOwner: This thread or task is inside already.
     #[pyo3(signature = (timeout=None))]
@@ -139,6 +146,7 @@ impl DoubleBarrier {
     ///
     /// Raises:
     ///     AcquireTimeout: It took longer than the timeout of one of those who leave: all of them get this.
+    ///     MemberLost: All or none were to leave, and one is gone: all the others get this.
     ///     ConnectionLost: The timeout is over, and no server said what the others got.
     ///     SessionExpired: We had left before, with our session.
     ///     NotOwner: This thread or task is not inside.
@@ -198,6 +206,7 @@ impl DoubleBarrier {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Rebuild<'py>> {
         let keywords = PyDict::new(py);
         keywords.set_item("parties", self.parties())?;
+        keywords.set_item("all_or_none", self.handle.settings().1)?;
         keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
         self.handle.reduce(py, "double_barrier", keywords)
     }

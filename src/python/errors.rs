@@ -22,6 +22,7 @@ mod classes {
     import_exception!(sparkeeper.exceptions, HistoryLost);
     import_exception!(sparkeeper.exceptions, InvalidPath);
     import_exception!(sparkeeper.exceptions, LockLost);
+    import_exception!(sparkeeper.exceptions, MemberLost);
     import_exception!(sparkeeper.exceptions, NoNode);
     import_exception!(sparkeeper.exceptions, NodeExists);
     import_exception!(sparkeeper.exceptions, NotATable);
@@ -54,6 +55,7 @@ pub(super) fn raise(_py: Python<'_>, error: &Error) -> PyErr {
         Error::HistoryLost(_) => classes::HistoryLost::new_err(text),
         Error::InvalidPath(_) => classes::InvalidPath::new_err(text),
         Error::LockLost(_) => classes::LockLost::new_err(text),
+        Error::MemberLost(_) => classes::MemberLost::new_err(text),
         Error::NoNode(_) => classes::NoNode::new_err(text),
         Error::NodeExists(_) => classes::NodeExists::new_err(text),
         Error::NotATable(_) => classes::NotATable::new_err(text),

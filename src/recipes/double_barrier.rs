@@ -8,8 +8,9 @@
 //! A generation begins when `parties` members have answered one call: nodes that a crashed run left behind
 //! answer none. One multi, which checks all their nodes, lets all of them pass. A member whose timeout ends
 //! first breaks the generation in the same node, so that either all passed or all get `AcquireTimeout`.
-//! A member that dies, or whose handle is dropped, is not waited for by those who leave. After an expiry while waiting to enter a member
-//! joins again; after one inside it has left, and `leave` says so.
+//! A member that dies, or whose handle is dropped, is not waited for by those who leave; where all or none are to leave,
+//! it ends the generation for the others, in the same node. After an expiry while waiting to enter a member joins again;
+//! after one inside it has left, and `leave` says so.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -43,19 +44,22 @@ pub struct DoubleBarrier(Arc<Inner>);
 struct Inner {
     place: Place,
     parties: usize,
+    /// Whether a member that is lost inside ends the generation for all.
+    all_or_none: bool,
     members: Members,
     inside: Mutex<HashMap<Holder, Party>>,
 }
 
 impl DoubleBarrier {
-    /// A handle on the double barrier at `path` for so many parties; all must say the same number.
+    /// A handle on the double barrier at `path` for so many parties. With `all_or_none` one that is lost inside ends the
+    /// generation for the rest. All parties must say the same.
     ///
     /// # Errors
     /// `InvalidPath`; `Config` where there are no parties.
-    pub fn new(session: &Session, path: &str, parties: usize) -> Result<Self> {
+    pub fn new(session: &Session, path: &str, parties: usize, all_or_none: bool) -> Result<Self> {
         let place = Place::new(session, "double barrier", path)?;
         let members = Members { barrier: place.name.clone(), path: child(&place.path, "members") };
-        Ok(Self(Arc::new(Inner { place, parties, members, inside: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { place, parties, all_or_none, members, inside: Mutex::default() })))
     }
 
     /// Waits until all parties are there, and returns the generation's number.
@@ -67,9 +71,10 @@ impl DoubleBarrier {
     /// Leaves no node and no watch; the others go on waiting for one more.
     ///
     /// # Errors
-    /// `AcquireTimeout` for all of the generation where one party's timeout ended; `ConnectionLost` where the timeout
-    /// ended and no server said what the others got; `NotOwner` where this holder is inside; `Config` where another asks
-    /// for another number of parties; `Closed`, `AuthFailed`.
+    /// `AcquireTimeout` for all of the generation where one party's timeout ended; `MemberLost` where all had entered, and
+    /// one was lost before we heard of it; `ConnectionLost` where the timeout ended and no server said what the others
+    /// got; `NotOwner` where this holder is inside; `Config` where another asks for another number of parties; `Closed`,
+    /// `AuthFailed`.
     pub async fn enter(&self, holder: Holder, timeout: Option<Duration>) -> Result<u64> {
         if self.inside().contains_key(&holder) {
             return Err(self.not_owner("is inside already; leave first"));
@@ -99,7 +104,8 @@ impl DoubleBarrier {
     /// We have left; nothing stays behind.
     ///
     /// # Errors
-    /// `AcquireTimeout` for all who leave where one party's timeout ended; `ConnectionLost` as [`DoubleBarrier::enter`];
+    /// `AcquireTimeout` for all who leave where one party's timeout ended; `MemberLost` for all where all or none were to
+    /// leave, and one is gone; `ConnectionLost` as [`DoubleBarrier::enter`];
     /// `NotOwner` where this holder did not enter; `SessionExpired` where we had left before, with our session.
     pub async fn leave(&self, holder: Holder, timeout: Option<Duration>) -> Result<()> {
         let party = self.inside().remove(&holder);
@@ -213,7 +219,11 @@ impl DoubleBarrier {
     }
 
     fn step(&self, party: &Party, view: &View, inside: bool) -> Step {
-        if inside { view.leave(&party.name, party.generation) } else { view.enter(&party.name, self.0.parties) }
+        if inside {
+            view.leave(&party.name, party.generation, self.0.all_or_none)
+        } else {
+            view.enter(&party.name, self.0.parties)
+        }
     }
 
     /// One step. The generation, where it is our turn to go on.
@@ -228,6 +238,7 @@ impl DoubleBarrier {
         match self.step(party, view, inside) {
             Step::Pass => return Ok(Some(view.state.generation)),
             Step::Broken => return Err(self.broken(&view.state)),
+            Step::Lost => return Err(self.lost(&view.state)),
             Step::Disagree(others) => return Err(self.disagree(others)),
             Step::Gone => return Err(self.0.members.gone()),
             Step::Say(name) => {
@@ -271,6 +282,7 @@ impl DoubleBarrier {
                 match self.step(party, &view, inside) {
                     Step::Pass => return Ok(view.state.generation),
                     Step::Broken => return Err(self.broken(&view.state)),
+                    Step::Lost => return Err(self.lost(&view.state)),
                     Step::Disagree(others) => return Err(self.disagree(others)),
                     Step::Gone => return Err(self.0.members.gone()),
                     _ if !inside && view.occupied() => {
@@ -301,6 +313,13 @@ impl DoubleBarrier {
     fn broken(&self, state: &State) -> Error {
         Error::acquire_timeout(format!(
             "double barrier '{}': generation {} is broken for all its members: {}; try again together",
+            self.0.place.name, state.generation, state.why
+        ))
+    }
+
+    fn lost(&self, state: &State) -> Error {
+        Error::member_lost(format!(
+            "double barrier '{}': generation {} is over for all its members: {}; do the work again, all together",
             self.0.place.name, state.generation, state.why
         ))
     }

@@ -21,6 +21,8 @@ pub(super) enum Phase {
     Done,
     /// It ended for all of them by a timeout of one.
     Broken,
+    /// It ended for all of them because one was lost inside, where all or none were to leave.
+    Lost,
 }
 
 /// The data of the members' parent.
@@ -32,7 +34,7 @@ pub(super) struct State {
     pub(super) call: u64,
     /// The generation's members, by the names of their nodes.
     pub(super) roll: Vec<String>,
-    /// Why it is broken.
+    /// Why it is broken or lost.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) why: String,
 }
@@ -65,6 +67,8 @@ pub(super) enum Step {
     Pass,
     /// It broke.
     Broken,
+    /// A member was lost inside.
+    Lost,
     /// Somebody called us together with so many parties, which is not our number.
     Disagree(usize),
     /// Our own node is gone.
@@ -108,6 +112,7 @@ impl View {
         match phase {
             Phase::Inside if on_roll => return Step::Pass,
             Phase::Broken if on_roll => return Step::Broken,
+            Phase::Lost if on_roll => return Step::Lost,
             _ => {}
         }
         if !self.members.iter().any(|name| name == me) {
@@ -133,14 +138,15 @@ impl View {
         if on_roll && !self.others.contains(&mine) { Step::Say(mine) } else { Step::Wait }
     }
 
-    /// Leaving: all live members of the generation go together.
-    pub(super) fn leave(&self, me: &str, generation: u64) -> Step {
+    /// Leaving: all live members of the generation go together; with `all_or_none`, one that is gone ends it for the rest.
+    pub(super) fn leave(&self, me: &str, generation: u64, all_or_none: bool) -> Step {
         if self.state.generation != generation {
             return Step::Gone;
         }
         match self.state.phase {
             Phase::Done => return Step::Pass,
             Phase::Broken => return Step::Broken,
+            Phase::Lost => return Step::Lost,
             Phase::Calling | Phase::Inside => {}
         }
         if !self.members.iter().any(|name| name == me) {
@@ -149,6 +155,11 @@ impl View {
         let mine = leaving(me);
         if !self.others.contains(&mine) {
             return Step::Say(mine);
+        }
+        let (there, of) = (self.alive().count(), self.state.roll.len());
+        if all_or_none && there < of {
+            let why = format!("{} of {of} members are gone without leaving", of - there);
+            return Step::Write(State { phase: Phase::Lost, why, ..self.state.clone() }, Vec::new());
         }
         if self.alive().all(|name| self.others.contains(&leaving(name))) {
             let State { call, roll, .. } = &self.state;
@@ -251,14 +262,29 @@ mod tests {
         let roll: Vec<String> = (1..=3).map(member).collect();
         let state = State { generation: 4, phase: Phase::Inside, call: 9, roll: roll.clone(), why: String::new() };
         let mut names = roll.clone();
-        let Step::Say(first) = view(&state, &names).leave(&member(1), 4) else { panic!("it says so first") };
+        let Step::Say(first) = view(&state, &names).leave(&member(1), 4, false) else { panic!("it says so first") };
         names.push(first);
-        assert_eq!(view(&state, &names).leave(&member(1), 4), Step::Wait);
+        assert_eq!(view(&state, &names).leave(&member(1), 4, false), Step::Wait);
         names.push(leaving(&member(2)));
         names.retain(|name| *name != member(3));
-        let Step::Write(done, _) = view(&state, &names).leave(&member(1), 4) else { panic!("the third died") };
+        let Step::Write(done, _) = view(&state, &names).leave(&member(1), 4, false) else { panic!("the third died") };
         assert_eq!((done.phase, done.generation), (Phase::Done, 4));
-        assert_eq!(view(&done, &names).leave(&member(2), 4), Step::Pass);
+        assert_eq!(view(&done, &names).leave(&member(2), 4, false), Step::Pass);
+    }
+
+    #[test]
+    fn where_all_or_none_leave_one_that_is_gone_ends_it_for_the_rest() {
+        let roll: Vec<String> = (1..=3).map(member).collect();
+        let state = State { generation: 4, phase: Phase::Inside, call: 9, roll: roll.clone(), why: String::new() };
+        let mut names = roll;
+        names.push(leaving(&member(1)));
+        assert_eq!(view(&state, &names).leave(&member(1), 4, true), Step::Wait, "all are there");
+        names.retain(|name| *name != member(3));
+        let Step::Write(lost, _) = view(&state, &names).leave(&member(1), 4, true) else { panic!("the third died") };
+        assert_eq!((lost.phase, lost.why.as_str()), (Phase::Lost, "1 of 3 members are gone without leaving"));
+        // Also for one that is yet to leave, and for one that did not see the others pass.
+        assert_eq!(view(&lost, &names).leave(&member(2), 4, false), Step::Lost);
+        assert_eq!(view(&lost, &names).enter(&member(2), 3), Step::Lost);
     }
 
     #[test]

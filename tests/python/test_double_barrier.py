@@ -19,9 +19,9 @@ _MEMBER = """
 zk = sparkeeper.connect(sys.argv[1], namespace=sys.argv[2], session_timeout=2, timeout=20)
 barrier = zk.double_barrier("stage", parties=3)
 say("up")
-barrier.enter()
-say("inside")
-hear()
+with barrier:
+    say("inside")
+    assert hear() != "fail"
 """
 
 
@@ -171,6 +171,36 @@ def test_a_member_that_dies_inside_is_not_waited_for(coordinator, connect_string
         assert not any(run.done() for run in runs)
         doomed.send(signal.SIGKILL)
         assert all(run.result(60) for run in runs)
+
+
+@pytest.mark.parametrize("how", ["killed", "fails"])
+def test_where_all_or_none_leave_one_that_is_lost_ends_it_for_the_others(coordinator, connect_string, namespace, how):
+    with Program(_MEMBER, connect_string, namespace) as doomed, pool() as threads:
+        barriers = [coordinator().double_barrier("stage", parties=3, timeout=30, all_or_none=True) for _ in range(2)]
+
+        def party(barrier):
+            with pytest.raises(exceptions.MemberLost, match=r"generation 1 .*1 of 3 members are gone"), barrier:
+                pass
+            return True
+
+        runs = [threads.submit(party, barrier) for barrier in barriers]
+        assert [doomed.answer(), doomed.answer()] == ["up", "inside"]
+        concurrent.futures.wait(runs, timeout=0.3)
+        assert not any(run.done() for run in runs)
+        if how == "killed":
+            doomed.send(signal.SIGKILL)
+        else:
+            doomed.tell("fail")
+        assert all(run.result(60) for run in runs)
+        # It is over for that generation only.
+        copies = [pickle.loads(pickle.dumps(barrier)) for barrier in barriers]
+        third = coordinator().double_barrier("stage", parties=3, timeout=30, all_or_none=True)
+
+        def again(barrier):
+            with barrier as generation:
+                return generation
+
+        assert {run.result(60) for run in [threads.submit(again, one) for one in (*copies, third)]} == {2}
 
 
 def test_an_expired_session_inside_has_left(proxy, coordinator):

@@ -36,6 +36,7 @@ _PARENTS = {
     "NotOwner": RuntimeError,
     "WouldDeadlock": RuntimeError,
     "Closed": RuntimeError,
+    "MemberLost": RuntimeError,
     "ForkedProcessError": RuntimeError,
 }
 

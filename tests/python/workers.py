@@ -141,3 +141,23 @@ def mark(marks: str, name: str, **found: Any) -> None:
     written = pathlib.Path(marks, f".{name}")
     written.write_text(json.dumps(found))
     written.rename(pathlib.Path(marks, name))
+
+
+def together(zk: sparkeeper.Coordinator, marks: str, kind: str) -> int:
+    """Meet the stage's other tasks in a double barrier, and return its generation.
+
+    Inside, the first one kills its worker, once.
+    """
+    from pyspark import BarrierTaskContext  # noqa: PLC0415 - in the executor
+
+    task = BarrierTaskContext.get()
+    parties = len(task.getTaskInfos())
+    try:
+        with zk.double_barrier(kind, parties=parties, timeout=120, all_or_none=True) as generation:
+            if task.partitionId() == 0 and not pathlib.Path(marks, f"{kind}-killed").exists():
+                mark(marks, f"{kind}-killed")
+                os.kill(os.getpid(), signal.SIGKILL)
+    except sparkeeper.exceptions.MemberLost as error:
+        mark(marks, f"{kind}-lost-{task.partitionId()}", text=str(error))
+        raise
+    return generation

@@ -12,6 +12,7 @@ from pyspark import TaskContext
 
 import sparkeeper
 import workers
+from drivers import PATIENCE
 from program import Program
 from sparkeeper import exceptions
 from waiting import wait_for
@@ -180,21 +181,23 @@ from pyspark.sql import SparkSession
 import workers
 
 where, namespace = sys.argv[1:]
-settings = {"spark.ui.enabled": "false", "spark.python.worker.reuse": "false", "spark.log.level": "ERROR",
-            "spark.zookeeper.connect": where, "spark.zookeeper.namespace": namespace,
-            "spark.zookeeper.session.timeout": "60s"}
+settings = {"spark.ui.enabled": "false", "spark.python.worker.reuse": "false", "spark.log.level": "ERROR"}
 spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-rows = spark.range(0, 6, 1, 6).mapInArrow(workers.arrow, workers.SCHEMA).collect()
-say([len({row.pid for row in rows}), len({row.token for row in rows})])
+with sparkeeper.connect(where, namespace=namespace, session_timeout=60) as zk:
+    tasks = spark.sparkContext.parallelize(range(200), 200)
+    found = tasks.mapPartitions(lambda _: [workers.leak(zk)]).collect()
+say([len({one[name] for one in found}) for name in ("pid", "session", "token", "owner")])
 hear()
 spark.stop()
 """
 
 
-def test_workers_that_are_not_reused(zk, connect_string, namespace):
+# Two hundred processes are started, and each imports us.
+@pytest.mark.timeout(900)
+def test_two_hundred_tasks_in_workers_that_are_not_reused(zk, connect_string, namespace):
     environment = {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(Path(__file__).parent)}
     with Program(_NO_REUSE, connect_string, namespace, **environment) as program:
-        assert program.answer(240) == [6, 6]
+        assert program.answer(3 * PATIENCE) == [200, 200, 200, 200]
         nothing_left(zk)
         program.tell()
         assert program.wait(60) == 0

@@ -7,6 +7,7 @@ mod harness;
 mod proxy;
 
 mod acquire;
+mod branches;
 mod cache;
 mod changes;
 mod counter;

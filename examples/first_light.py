@@ -7,6 +7,7 @@ resource, survive a crash. Every figure is computed while you watch. Spark's own
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -176,8 +177,11 @@ def staged(path: str) -> list[Path]:
 
 
 def start_job(*arguments: str) -> subprocess.Popen[bytes]:
-    """Start a job as a process of its own."""
-    return subprocess.Popen([sys.executable, str(JOBS), *arguments], stdout=subprocess.DEVNULL)
+    """Start a job as a process of its own, with a Spark of one core."""
+    place = {"PYSPARK_SUBMIT_ARGS": "--master local[1] pyspark-shell"}
+    return subprocess.Popen(
+        [sys.executable, str(JOBS), *arguments], stdout=subprocess.DEVNULL, env={**os.environ, **place}
+    )
 
 
 def kill_when(*arguments: str, when: Callable[[], bool]) -> None:

@@ -2,7 +2,7 @@
 
 `python jobs.py book LEDGER TIMES [CONNECT]` books seats in a ledger that only one at a time may touch.
 `python jobs.py overwrite PATH SOURCE [CONNECT]` replaces a table by its own rows, ten minutes later.
-Without CONNECT each does it as plain Python, or plain Spark, would.
+Without CONNECT each does it as plain Python, or plain Spark, would. `spark-submit jobs.py …` takes them to a cluster.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def overwrite(path: str, source: str, connect: str | None = None) -> None:
     """Overwrite the table with every departure ten minutes later, in twelve small tasks."""
     from pyspark.sql import SparkSession, functions  # noqa: PLC0415 - the other job has no use for it
 
-    spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    spark = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
     later = spark.read.parquet(source).withColumn("dep_delay", functions.col("dep_delay") + 10).repartition(12)
     if connect is None:
         later.write.mode("overwrite").parquet(path)

@@ -1,7 +1,8 @@
 """A streaming query with a hot standby: its driver is killed, another goes on from its checkpoint, no row is lost.
 
 Two drivers run for election; whoever leads runs the query, and commits each batch once, under its term. The story kills
-the leader in the middle. `python stream_standby.py drive INBOX TABLE CHECKPOINT CONNECT` is one such driver.
+the leader in the middle. `python stream_standby.py drive INBOX TABLE CHECKPOINT CONNECT` is one such driver; two of
+`spark-submit stream_standby.py drive …` share a cluster.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SILENCE = 300.0
 
 def drive(inbox: str, table: str, checkpoint: str, connect: str) -> None:
     """Be a driver: wait for the lead, and run the query for as long as it lasts."""
-    spark = local_spark("standby")
+    spark = small_spark("standby")
     with sparkeeper.connect(connect, namespace="standby", session_timeout=SESSION) as zk:
 
         def lead(term: Term) -> None:
@@ -72,9 +73,9 @@ def tell(**line: int) -> None:
     sys.stdout.flush()
 
 
-def local_spark(name: str) -> SparkSession:
-    """Return a small Spark of our own."""
-    builder = SparkSession.builder.appName(name).master("local[1]").config("spark.ui.enabled", "false")
+def small_spark(name: str) -> SparkSession:
+    """Return a small Spark."""
+    builder = SparkSession.builder.appName(name).config("spark.ui.enabled", "false")
     return builder.config("spark.log.level", "ERROR").config("spark.sql.shuffle.partitions", "2").getOrCreate()
 
 
@@ -135,6 +136,8 @@ def put(inbox: Path, number: int) -> None:
 
 def main() -> None:
     """Tell the story."""
+    # For every Spark here, the drivers' too.
+    os.environ["PYSPARK_SUBMIT_ARGS"] = "--master local[1] pyspark-shell"
     folder = Path(tempfile.mkdtemp(prefix="sparkeeper-standby-"))
     inbox, table, log = folder / "inbox", folder / "table", folder / "spark.log"
     inbox.mkdir()
@@ -168,7 +171,7 @@ def main() -> None:
                 done |= heard(drivers)
         finally:
             drivers.end()
-        spark = local_spark("count")
+        spark = small_spark("count")
         ids = [row.id for row in spark.read.parquet(str(table)).collect()]
         spark.stop()
     say(f"{len(ids):,} rows of {FILES * ROWS:,}, {len(ids) - len(set(ids))} of them twice")

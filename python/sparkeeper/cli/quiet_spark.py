@@ -16,23 +16,13 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-_LOG = """
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %p %c{1}: %m%n
-"""
-
 
 @contextlib.contextmanager
 def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
     """Start a session at a master, or reach a Spark Connect server; end it with the `with`.
 
     Raises:
-        ConfigError: PySpark is not installed.
+        ConfigError: PySpark is not installed, or Spark does not start.
     """
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - most commands need no Spark
@@ -45,15 +35,40 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
         if master.startswith("sc://"):
             builder = builder.remote(master)
         else:
-            log = Path(folder, "log4j2.properties")
-            log.write_text(_LOG)
             builder = builder.master(master).config("spark.ui.enabled", "false")
-            builder = builder.config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile=file:{log}")
             builder = builder.config("spark.ui.showConsoleProgress", "false")
         for key, value in settings.items():
             builder = builder.config(key, value)
-        spark = builder.getOrCreate()
+        log = Path(folder, "stderr")
+        try:
+            with _aside(log):
+                spark = builder.getOrCreate()
+        except Exception as error:
+            raise ConfigError(
+                f"starting Spark at {master!r}: {_cause(log, error)}; check the master, and that `java` or JAVA_HOME is "
+                "one that this PySpark runs on"
+            ) from error
         try:
             yield spark
         finally:
             spark.stop()
+
+
+@contextlib.contextmanager
+def _aside(file: Path) -> Iterator[None]:
+    """Let what Java and Spark say while they start, and later, go to a file."""
+    saved = os.dup(2)
+    try:
+        with file.open("wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _cause(log: Path, error: Exception) -> str:
+    """Return the line that says why: Java's, where it has one."""
+    said = log.read_text(errors="replace").splitlines()
+    words = next((line for line in said if "Exception" in line or line.startswith("Error")), None)
+    return (words or str(error)).partition("\n")[0].rpartition("Exception: ")[2]

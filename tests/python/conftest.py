@@ -27,7 +27,7 @@ CORNER = "test"
 
 
 # Those that start Sparks of their own, one after the other: not as the last ones, on one worker, while others are idle.
-_LONG = {"test_write_hdfs", "test_write_viewfs", "test_write_s3", "test_notebooks"}
+_LONG = {"test_submit", "test_write_hdfs", "test_write_viewfs", "test_write_s3", "test_notebooks"}
 
 
 def pytest_configure() -> None:

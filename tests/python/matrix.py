@@ -13,7 +13,6 @@ import re
 import sys
 import threading
 from contextlib import redirect_stderr
-from datetime import timedelta
 from pathlib import Path
 from pickle import PicklingError
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sparkeeper import Coordinator
+    from sparkeeper.spark.stream import ForeachBatch
 
     Row = Callable[[SparkSession, Coordinator, Path], bool]
 
@@ -156,14 +156,10 @@ def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
 
 @row("the progress of a write, in a terminal")
 def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    with redirect_stderr(Terminal()) as screen:
+    screen, drawn = io.StringIO(), threading.Event()
+    screen.isatty, screen.flush = lambda: True, drawn.set
+    with redirect_stderr(screen):
         # Nothing shows in the first second; the write waits until something does.
-        drawn = threading.Event()
-        screen.flush = drawn.set  # type: ignore[method-assign]
         zk.write(spark.range(1)).on_step(lambda _: drawn.wait(30)).save(folder / "shown")
     return "commit" in screen.getvalue()
 
@@ -187,7 +183,7 @@ def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
     table.pin(1, "kept")
     table.unpin("kept")
     table.recover(grace=0)
-    return restored and told and table.vacuum(older_than=timedelta(0)) is not None and table.doctor().healthy
+    return restored and told and table.vacuum(older_than=0) is not None and table.doctor().healthy
 
 
 @row("`zk.table`: `adopt`, `mirror_delta`, `repair`, `export_plain`")
@@ -217,14 +213,19 @@ def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
     return zk.table(spark, path).read().count() == 3
 
 
+def run(spark: SparkSession, source: str, path: str, each: ForeachBatch) -> None:
+    """Stream all that is there into a table."""
+    stream = spark.readStream.schema("id long").json(source).writeStream
+    stream = stream.foreachBatch(each).option("checkpointLocation", f"{path}-checkpoint")
+    stream.trigger(availableNow=True).start().awaitTermination()
+
+
 @row("`writeStream.foreachBatch(zk.foreach_batch(…))`")
 def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
     source, path = str(folder / "numbers"), str(folder / "streamed")
     spark.range(3).coalesce(1).write.json(source)
     for _ in range(2):
-        stream = spark.readStream.schema("id long").json(source).writeStream
-        stream = stream.foreachBatch(zk.foreach_batch(path, "q")).option("checkpointLocation", f"{path}-checkpoint")
-        stream.trigger(availableNow=True).start().awaitTermination()
+        run(spark, source, path, zk.foreach_batch(path, "q"))
     return spark.read.parquet(path).count() == 3
 
 
@@ -233,10 +234,7 @@ def _(spark: SparkSession, zk: Coordinator, folder: Path) -> bool:
     source, path = str(folder / "more-numbers"), str(folder / "guarded")
     spark.range(3).coalesce(1).write.json(source)
     with zk.lock("stream") as held:
-        stream = spark.readStream.schema("id long").json(source).writeStream
-        each = zk.foreach_batch(path, "q", configure=lambda write: write.guard(held))
-        stream = stream.foreachBatch(each).option("checkpointLocation", f"{path}-checkpoint")
-        stream.trigger(availableNow=True).start().awaitTermination()
+        run(spark, source, path, zk.foreach_batch(path, "q", configure=lambda write: write.guard(held)))
     return spark.read.parquet(path).count() == 3
 
 
@@ -282,18 +280,18 @@ def main(connect_string: str, namespace: str, folder: str, remote: str = "") -> 
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.RawLocalFs",
     }
-    few = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.log.level": "ERROR"}
+    few = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
     spark = builder.config(map={} if remote else {**JVM, **disk, **few}).getOrCreate()
     spark.conf.set("spark.zookeeper.connect", connect_string)
     spark.conf.set("spark.zookeeper.namespace", namespace)
     with sparkeeper.connect(spark, timeout=30) as zk:
         for name, function in ROWS.items():
-            said = {"row": name, "error": None, "text": ""}
+            said = {"error": None, "text": ""}
             try:
-                assert function(spark, zk, Path(folder)), f"{name}: what was found is wrong"
+                assert function(spark, zk, Path(folder)), "what was found is wrong"
             except Exception as error:  # noqa: BLE001 - the table says which it has to be
-                said |= ours(error)
-            sys.stdout.write(json.dumps(said) + "\n")
+                said = ours(error)
+            sys.stdout.write(json.dumps({"row": name, **said}) + "\n")
             sys.stdout.flush()
     spark.stop()
 

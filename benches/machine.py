@@ -27,7 +27,8 @@ class Usage:
                 used = process.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            ours += used.user + used.system
+            # Those of its processes that have ended are in the last two.
+            ours += used.user + used.system + used.children_user + used.children_system
         # On Linux guest time is contained in user time.
         total = sum(machine) - getattr(machine, "guest", 0.0) - getattr(machine, "guest_nice", 0.0)
         return cls(total, total - idle, ours)

@@ -105,6 +105,7 @@ pub(super) async fn enter(
     if !advance(incarnation, resource, parent, kind, &mut created, wait).await? {
         return Ok(None);
     }
+    incarnation.proven().await?;
     let paths = vec![child(parent, &created.name)];
     created.attempt.keep();
     let (resource, token, epoch) = (resource.clone(), created.czxid, created.epoch);

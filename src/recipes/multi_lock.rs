@@ -206,7 +206,7 @@ impl MultiLock {
                 }
             }
             if before.is_empty() {
-                return self.granted(incarnation, made, asked).map(Some);
+                return self.granted(incarnation, made, asked).await.map(Some);
             }
             if !wait {
                 return Ok(None);
@@ -221,7 +221,7 @@ impl MultiLock {
         }
     }
 
-    fn granted(&self, incarnation: &Arc<Incarnation>, made: Together, asked: Instant) -> Result<Arc<Grant>> {
+    async fn granted(&self, incarnation: &Arc<Incarnation>, made: Together, asked: Instant) -> Result<Arc<Grant>> {
         let standing = Standing {
             kind: LINE.grant,
             resource: self.holds.name.clone(),
@@ -231,6 +231,7 @@ impl MultiLock {
             epoch: made.epoch,
             asked,
         };
+        incarnation.proven().await?;
         made.attempt.keep();
         let grant = Grant::of_all(incarnation, standing, self.paths());
         grant.made_with(self.owner().as_bytes());

@@ -101,6 +101,7 @@ pub(super) async fn beside(
         Err(Error::SessionExpired(_)) => return Ok(None),
         made => made?.0,
     };
+    incarnation.proven().await?;
     made.attempt.keep();
     let standing = Standing {
         kind: READ.grant,

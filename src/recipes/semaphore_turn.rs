@@ -148,6 +148,7 @@ impl Leases {
             epoch: leases.epoch,
             asked,
         };
+        incarnation.proven().await?;
         leases.attempt.keep();
         let grant = Grant::new(incarnation, standing);
         // A lease that ran out meanwhile lets nobody in; the nodes go with the grant.

@@ -72,7 +72,7 @@ pub(super) async fn serve_branch(incarnation: &Arc<Incarnation>, trunk: &Arc<Inc
 /// Turns the library's states into epochs. Every change counts as a reconnect: two that follow
 /// each other closely reach us as one.
 async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::StateWatcher, ports: &[u16]) -> Error {
-    quicken(ports);
+    nodelay::set_soon(&incarnation.runtime, ports);
     let mut state = states.state();
     if state == zk::SessionState::Disconnected {
         // The link broke between the handshake and now: no change will tell us.
@@ -92,7 +92,7 @@ async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::State
         let connected = state == zk::SessionState::SyncConnected;
         changed(incarnation, connected);
         if connected {
-            quicken(ports);
+            nodelay::set_soon(&incarnation.runtime, ports);
             verify_all(incarnation);
         }
     }
@@ -100,12 +100,6 @@ async fn follow_connection(incarnation: &Arc<Incarnation>, mut states: zk::State
 
 fn changed(incarnation: &Incarnation, connected: bool) {
     incarnation.link.send_modify(|link| *link = Link { epoch: link.epoch + 1, connected, ended: None });
-}
-
-fn quicken(ports: &[u16]) {
-    if let Err(error) = nodelay::set(ports) {
-        tracing::debug!(%error, "TCP_NODELAY not set; requests written back to back will be slower");
-    }
 }
 
 fn between_beats(incarnation: &Incarnation) -> Duration {

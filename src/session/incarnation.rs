@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -14,6 +15,9 @@ use super::lease::Lease;
 use super::metrics::Metrics;
 use crate::config::Access;
 use crate::error::{Error, Result};
+
+/// How often a session that is not provably alive looks whether it is.
+const UNPROVEN: Duration = Duration::from_millis(5);
 
 /// What is known of the connection.
 #[derive(Clone, Debug)]
@@ -90,13 +94,13 @@ impl Incarnation {
 
     /// The timeout that the server granted.
     #[must_use]
-    pub fn timeout(&self) -> std::time::Duration {
+    pub fn timeout(&self) -> Duration {
         self.lease.timeout()
     }
 
     /// How long the session is provably alive from now on, with no help from the network.
     #[must_use]
-    pub fn lease_left(&self) -> std::time::Duration {
+    pub fn lease_left(&self) -> Duration {
         self.lease.remaining()
     }
 
@@ -171,6 +175,21 @@ impl Incarnation {
             Ok(Some(why)) => Err(why),
             Err(_) => Err(self.end()),
         }
+    }
+
+    /// Resolves when the session is provably alive: at once, but for the moment after an outage that was longer than the
+    /// lease, until a heartbeat is answered. What is granted in that moment would be lost as it is granted.
+    ///
+    /// # Errors
+    /// Why the session ended before that.
+    pub async fn proven(&self) -> Result<()> {
+        while self.lease.remaining().is_zero() {
+            tokio::select! {
+                why = self.ended() => return Err(why),
+                () = tokio::time::sleep(UNPROVEN) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Ends the incarnation once: every grant is lost first, then every waiter wakes, then the

@@ -22,7 +22,8 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Makes the node at the absolute `path`, a name that nobody else uses, so that one found there is ours.
+    /// Makes the node at the absolute `path`, a name that nobody else uses, so that one found there is ours: of this
+    /// session, or of one before it that the server has not yet given up.
     ///
     /// # Cancel safety
     /// Leaves no node.
@@ -31,24 +32,52 @@ impl Leaf {
     /// `NoNode` of the parent; `SessionExpired`, `NotAuthorized`, `PayloadTooLarge` and the like.
     pub async fn create(incarnation: &Arc<Incarnation>, path: String, data: &[u8]) -> Result<Self> {
         check_size("create", &path, data.len())?;
+        let mut leaf = Self { incarnation: incarnation.clone(), path, sent: true };
+        leaf.make(data).await?;
+        Ok(leaf)
+    }
+
+    /// Makes the node again, where somebody deleted it.
+    ///
+    /// # Cancel safety, errors
+    /// As [`Leaf::create`].
+    pub async fn make(&mut self, data: &[u8]) -> Result<()> {
+        let Self { incarnation, path, sent } = self;
         let client = incarnation.client()?;
         let options = zk::CreateMode::Ephemeral.with_acls(incarnation.acls());
-        let mut leaf = Self { incarnation: incarnation.clone(), path, sent: true };
-        let mut doubt = false;
+        let mut doubt = std::mem::replace(sent, true);
         loop {
-            match incarnation.request("create", &leaf.path, client.create(&leaf.path, data, &options)).await {
-                // Found there, it is what the lost reply was about.
-                Ok(_) | Err(Error::NodeExists(_)) => return Ok(leaf),
+            let made = match incarnation.request("create", path, client.create(path, data, &options)).await {
+                Err(Error::NodeExists(_)) => Self::adopt(incarnation, &client, path).await,
+                made => made.map(|_| true),
+            };
+            match made {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 Err(Error::ConnectionLost(_)) => {
                     doubt = true;
                     incarnation.connected().await?;
                 }
                 Err(error) => {
                     // Without a refusal of all that was sent, one of them may have made it.
-                    leaf.sent = doubt || error.outcome_unknown();
+                    *sent = doubt || error.outcome_unknown();
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// True where the node that was found is of our session: it is what a lost reply was about. One of a session of ours
+    /// before would go with that, so it is removed.
+    async fn adopt(incarnation: &Incarnation, client: &zk::Client, path: &str) -> Result<bool> {
+        match incarnation.request("stat", path, client.check_stat(path)).await? {
+            None => return Ok(false),
+            Some(stat) if stat.ephemeral_owner == incarnation.session_id() => return Ok(true),
+            Some(_) => {}
+        }
+        match incarnation.request("delete", path, client.delete(path, None)).await {
+            Ok(()) | Err(Error::NoNode(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

@@ -23,6 +23,7 @@
 //! | `names` | names taken within one session |
 //! | `succession` | the incarnations one after the other |
 //! | `nodelay` | one flight stays one flight |
+//! | `read_many` | many reads in one request |
 
 mod asked;
 mod branch;
@@ -45,6 +46,7 @@ mod metrics;
 mod multi;
 mod names;
 mod nodelay;
+mod read_many;
 mod scope;
 mod standing;
 mod state;
@@ -65,6 +67,7 @@ pub use self::limits::{MAX_REQUEST, check_size};
 pub use self::metrics::{Metrics, PathMetrics};
 pub use self::multi::{NotWritten, Write};
 pub use self::names::{Name, Names};
+pub use self::read_many::{Answer, Read};
 pub use self::scope::Scope;
 pub use self::standing::{GrantKind, GrantState, Standing};
 pub use self::state::SessionState;

@@ -5,10 +5,53 @@
 //! It keeps its sockets to itself, so we find them among our own descriptors by their peer's
 //! port, and set the option on a duplicate, which shares it. Best effort: where the kernel
 //! refuses, requests are slower and nothing else changes.
+//!
+//! A look at all descriptors takes some microseconds for each, so one look serves all that connected meanwhile, on a
+//! thread that may block: a look for each of a thousand sessions would keep the heartbeats waiting.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+/// How many times as long as a look the pause before the next is.
+const PAUSE: u32 = 10;
+
+/// Ports of servers that somebody connected to since the last look, and whether somebody looks.
+static WANTED: Mutex<(BTreeSet<u16>, bool)> = Mutex::new((BTreeSet::new(), false));
+
+/// Sets the option soon on every TCP socket of this process whose peer listens on one of `ports`.
+pub(super) fn set_soon(runtime: &Handle, ports: &[u16]) {
+    let mut wanted = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    wanted.0.extend(ports);
+    if !std::mem::replace(&mut wanted.1, true) {
+        runtime.spawn_blocking(look);
+    }
+}
+
+/// Looks until nobody connected meanwhile.
+fn look() {
+    loop {
+        let ports = {
+            let mut wanted = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+            if wanted.0.is_empty() {
+                wanted.1 = false;
+                return;
+            }
+            std::mem::take(&mut wanted.0)
+        };
+        let began = Instant::now();
+        if let Err(error) = set(&ports) {
+            tracing::debug!(%error, "TCP_NODELAY not set; requests written back to back will be slower");
+        }
+        std::thread::sleep(began.elapsed() * PAUSE);
+    }
+}
 
 /// Sets the option on every TCP socket of this process whose peer listens on one of `ports`.
 #[cfg(target_os = "linux")]
-pub(super) fn set(ports: &[u16]) -> std::io::Result<usize> {
+fn set(ports: &BTreeSet<u16>) -> std::io::Result<usize> {
     use rustix::net::{getpeername, sockopt};
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
@@ -31,6 +74,6 @@ pub(super) fn set(ports: &[u16]) -> std::io::Result<usize> {
 
 /// Elsewhere the option stays as it is.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn set(_ports: &[u16]) -> std::io::Result<usize> {
+fn set(_ports: &BTreeSet<u16>) -> std::io::Result<usize> {
     Ok(0)
 }

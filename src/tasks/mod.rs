@@ -45,7 +45,7 @@ use crate::recipes::Queue;
 use crate::recipes::place::Place;
 use crate::recipes::queue::name::PRIORITIES;
 use crate::recipes::queue::{self, Order, Put};
-use crate::session::{Session, make_parents};
+use crate::session::{Incarnation, Session, make_parents};
 
 /// Tasks with ids of the caller's that are submitted at once.
 const TOGETHER: usize = 16;
@@ -223,11 +223,14 @@ impl Tasks {
         if self.0.marked.swap(true, Ordering::Relaxed) {
             return;
         }
-        if let Ok(incarnation) = self.0.place.session.live().await
-            && let Ok(client) = incarnation.client()
-        {
-            let _ = make_parents(&incarnation, &client, &self.workers_path(), zk::CreateMode::Container).await;
+        if let Ok(incarnation) = self.0.place.session.live().await {
+            let _ = self.mark_in(&incarnation).await;
         }
+    }
+
+    async fn mark_in(&self, incarnation: &Incarnation) -> Result<()> {
+        let client = incarnation.client()?;
+        make_parents(incarnation, &client, &self.workers_path(), zk::CreateMode::Container).await
     }
 
     /// How many tasks there are of each kind, and who works on them.

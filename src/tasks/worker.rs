@@ -20,7 +20,7 @@ use crate::path::child;
 use crate::recipes::queue::Note;
 use crate::recipes::watching::{gone, look};
 use crate::retry::Deadline;
-use crate::session::{Incarnation, Leaf, list_again, make_parents};
+use crate::session::{Incarnation, Leaf, list_again};
 
 /// How long a worker of a run waits for the others before it takes its first task.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -220,14 +220,25 @@ impl Inner {
         let card = self.card(self.done.load(Ordering::Acquire));
         let leaf = loop {
             match Leaf::create(&incarnation, self.path.clone(), &card).await {
-                Err(Error::NoNode(_)) => {
-                    let client = incarnation.client()?;
-                    make_parents(&incarnation, &client, &self.tasks.workers_path(), zk::CreateMode::Container).await?;
-                }
+                Err(Error::NoNode(_)) => self.tasks.mark_in(&incarnation).await?,
                 leaf => break leaf?,
             }
         };
         *node = Some((incarnation, leaf));
+        Ok(())
+    }
+
+    /// Makes our node again, where it is gone though its session lives.
+    async fn remake(&self, incarnation: &Arc<Incarnation>) -> Result<()> {
+        let mut node = self.node.lock().await;
+        let Some((_, leaf)) = node.as_mut().filter(|(of, _)| Arc::ptr_eq(of, incarnation)) else { return Ok(()) };
+        let card = self.card(self.done.load(Ordering::Acquire));
+        while let Err(why) = leaf.make(&card).await {
+            match why {
+                Error::NoNode(_) => self.tasks.mark_in(incarnation).await?,
+                why => return Err(why),
+            }
+        }
         Ok(())
     }
 
@@ -267,7 +278,15 @@ impl Inner {
         let client = incarnation.client()?;
         let path = self.tasks.workers_path();
         let list = client.list_and_watch_children(&path);
-        let (names, watcher) = incarnation.request("watch", &path, list).await?;
+        let (names, watcher) = match incarnation.request("watch", &path, list).await {
+            // The server removed the directory when it was empty: so is our node gone.
+            Err(Error::NoNode(_)) => {
+                self.remake(&incarnation).await?;
+                let list = client.list_and_watch_children(&path);
+                incarnation.request("watch", &path, list).await?
+            }
+            listed => listed?,
+        };
         let (told, changed) = watch::channel(false);
         let follow = tokio::spawn(async move {
             drop(watcher.changed().await);
@@ -277,6 +296,10 @@ impl Inner {
         let cards = read(&incarnation, &client, &path, &names).await?;
         let open = self.tasks.queue().len().await?;
         let me = cards.keys().position(|path| *path == self.path).unwrap_or(usize::MAX);
+        if me == usize::MAX {
+            // Whoever is not there has no share: the next look counts us again.
+            self.remake(&incarnation).await?;
+        }
         let most = share(cards.values(), me, open)?;
         let (crowd, watching) = (cards.len(), follow.abort_handle());
         *self.share.lock().await = Some(Share { most, changed: changed.clone(), watching });

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it; signals that we get from now on are passed on to it."""
-        self._asked_at: float | None = None
+        self._asked = False
         self._before = {number: signal.signal(number, self._pass_on) for number in _PASSED_ON}
         # -I: nothing of the command's folder or environment reaches the interpreter that starts it.
         start = [sys.executable, "-I", "-S", "-c", _START, str(os.getpid()), *command]
@@ -87,12 +86,11 @@ class Child:
                 self._end(signal.SIGKILL)
                 self._process.wait()
                 return None
-            if left <= grace + MARGIN and self._asked_at is None:
-                self._asked_at = time.monotonic()
+            at_risk = left <= grace + MARGIN
+            if at_risk and not self._asked:
                 self._end(signal.SIGTERM)
-            elif left > grace + MARGIN:
-                # The link is back: whether the command goes on after a SIGTERM is its own matter.
-                self._asked_at = None
+            # Where the link comes back, whether the command goes on after a SIGTERM is its own matter.
+            self._asked = at_risk
 
     def _end(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -45,8 +45,8 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
                 spark = builder.getOrCreate()
         except Exception as error:
             raise ConfigError(
-                f"starting Spark at {master!r}: {_cause(log, error)}; check the master, and that `java` or JAVA_HOME is "
-                "one that this PySpark runs on"
+                f"starting Spark at {master!r}: {_cause(log, error)}; check the master, and that `java` or JAVA_HOME "
+                "is one that this PySpark runs on"
             ) from error
         try:
             yield spark

@@ -133,6 +133,7 @@ impl Claimant {
                 epoch,
                 asked,
             };
+            incarnation.proven().await?;
             let grant = Grant::new(incarnation, standing);
             let reads = async {
                 let finished = match incarnation.request("look up", &done_at, finished).await {

@@ -144,6 +144,7 @@ impl Queue {
                 claim.bury(client, &header, &payload, attempt - 1).await?;
                 return Ok(Outcome::Gone);
             }
+            incarnation.proven().await?;
             let grant = Grant::new(&incarnation, standing);
             claim.kept = true;
             return Ok(Outcome::Ours(Item::new(claim, grant, header, payload, attempt, lease)));

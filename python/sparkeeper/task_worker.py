@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# How much of a traceback is kept: its end says what went wrong.
-_KEPT = 3_500
+# How much of a traceback is kept: its head says what caused it, its end what went wrong.
+_HEAD = 1_000
+_END = 2_500
 
 
 def our_name() -> str:
@@ -61,14 +62,14 @@ def _attempt(task: TaskAtWork, handler: Callable[[Any], object], values: Values)
     try:
         value = handler(values.read(given, "the payload"))
         data = values.write(value, "the handler's result")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is reported with the task
+    except KeyboardInterrupt:
+        # Nothing is wrong with the task.
+        _settle(task, task.put_back)
+        raise
+    except BaseException as error:  # noqa: BLE001 - `sys.exit` as well: it would end one worker after the other
         text = _trace(error)
         _settle(task, lambda: task.fail(text))
         return False
-    except BaseException:
-        # Ctrl-C, say: nothing is wrong with the task.
-        _settle(task, task.put_back)
-        raise
     done = _settle(task, lambda: task.complete(data))
     # What is not needed any more: the payload, or the result of an attempt that does not count.
     values.forget(given if done else data)
@@ -84,8 +85,13 @@ def _settle(task: TaskAtWork, settle: Callable[[], object]) -> bool:
     return True
 
 
-def _trace(error: Exception) -> str:
+def _trace(error: BaseException) -> str:
     # The first frame is ours.
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    text = "".join(traceback.format_exception(type(error), error, frames)).strip()
-    return text if len(text) <= _KEPT else f"…{text[-_KEPT:]}"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames)).strip()
+    except Exception as why:  # noqa: BLE001 - its attributes may be anything
+        text = f"{type(error).__name__}, whose traceback cannot be written: {type(why).__name__}"
+    # A file's name, say, may have what UTF-8 has not.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _HEAD + _END else f"{text[:_HEAD]}\n…\n{text[-_END:]}"

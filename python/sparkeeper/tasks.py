@@ -99,7 +99,8 @@ class Tasks(_sparkeeper.Tasks):
         A handler that raises has failed: the task is tried again after a back-off, here or elsewhere, and after
         `max_attempts` it is given up, with the error and its traceback. While the handler runs, its claim is extended
         in the background. An attempt past the time limit counts as failed, and what the handler returns then does not
-        count; the handler is not interrupted. Ctrl-C puts the task back.
+        count; the handler is not interrupted. `sys.exit` in a handler is a failure as any other; KeyboardInterrupt,
+        which is Ctrl-C, puts the task back and ends the work.
 
         Args:
             handler: Called with the payload.

@@ -157,7 +157,7 @@ class Coordinator(_sparkeeper.Coordinator):
         """Return the tasks at `path`, for whoever submits, works, or waits for results; give every process the same.
 
         Args:
-            path: Where they are.
+            path: Where they are. They are a queue with more: `zk.queue` takes a path of its own.
             strategy: "average": each worker does its share at most, tasks over workers rounded up, and shares change
                 when workers come or go. "priority": whoever is free takes the next.
             max_attempts: Attempts before a task is given up.

@@ -42,7 +42,7 @@ class Values:
         """Return what a node is to hold for a value.
 
         Raises:
-            ConfigError: It is no JSON.
+            ConfigError: It is no JSON, or its file cannot be written.
             PayloadTooLarge: It has more than 64 KiB, and there is no directory.
         """
         return self.put(encode(value, what), what)
@@ -57,7 +57,13 @@ class Values:
                 "give tasks a directory for such values, or keep it in a file, and give its path"
             )
         name = f"{uuid.uuid4().hex}.json"
-        self._open().publish(name, data)
+        try:
+            self._open().publish(name, data)
+        except OSError as error:
+            raise ConfigError(
+                f"{what}: {len(data)} bytes of JSON need a file, and {self.directory}/{name} cannot be written: {error}"
+                "; give tasks a directory that every process may write"
+            ) from error
         named = {"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         return _NAMES_A_FILE + json.dumps(named).encode()
 
@@ -65,7 +71,7 @@ class Values:
         """Return the value of a node; tuples come back as lists.
 
         Raises:
-            SparkeeperError: Its file is missing or damaged.
+            SparkeeperError: Its file is missing or damaged, or it is no JSON.
             ConfigError: It is in a file, and there is no directory.
         """
         if data.startswith(_NAMES_A_FILE):
@@ -77,7 +83,12 @@ class Values:
                 state = "missing" if found is None else "not what was written"
                 raise SparkeeperError(f"{what}: its file {self.directory}/{named['file']} is {state}")
             data = found
-        return json.loads(data)
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise SparkeeperError(
+                f"{what}: it is no JSON ({error}); where a plain queue has the path of tasks, give it another"
+            ) from error
 
     def forget(self, data: bytes) -> None:
         """Delete the file that a node named, where it did and we can."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sparkeeper import _sparkeeper
-from sparkeeper.exceptions import ConfigError
+from sparkeeper.exceptions import ConfigError, SparkeeperError
 from sparkeeper.task_results import Results
 from sparkeeper.task_values import Values, encode
 from sparkeeper.task_worker import check_handler, our_name, serve
@@ -74,7 +74,8 @@ class Tasks(_sparkeeper.Tasks):
             The tasks' ids; that of the earlier task where one repeats it.
 
         Raises:
-            ConfigError: A payload is no JSON, or the priority is out of range; nothing was submitted.
+            ConfigError: A payload is no JSON, or the priority is out of range, or the `directory` cannot be written;
+                nothing was submitted.
             PayloadTooLarge: A payload has more than 64 KiB, and there is no `directory`; nothing was submitted.
             ConnectionLost: The ensemble stays away, or went in the midst: tasks before have been submitted. With
                 `dedupe`, submit them all again.
@@ -113,9 +114,12 @@ class Tasks(_sparkeeper.Tasks):
             How many tasks were done.
 
         Raises:
+            ConfigError: The handler, the capacity or the limit is none.
             Closed: The coordinator was closed meanwhile.
         """
         check_handler(handler)
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise ConfigError(f"work: limit={limit!r}; give a whole number from 0 on, or None")
         worker = self._worker(our_name() if name is None else name, capacity, 1, None)
         try:
             return serve(worker, handler, self._values, idle, limit)
@@ -178,7 +182,10 @@ class Tasks(_sparkeeper.Tasks):
         return TaskStatus.read(await self._status_async())
 
     def dead_letters(self, limit: int | None = None) -> list[DeadTask]:
-        """Return tasks that were given up, `limit` of them where it is given, each with its last error."""
+        """Return tasks that were given up, `limit` of them where it is given, each with its last error.
+
+        One whose payload cannot be read says why in `unread`.
+        """
         return [self._dead(letter) for letter in self._dead_letters(limit)]
 
     async def dead_letters_async(self, limit: int | None = None) -> list[DeadTask]:
@@ -228,8 +235,13 @@ class Tasks(_sparkeeper.Tasks):
         return [self._values.put(text, f"submit: payload {at}") for at, text in enumerate(texts)], priority, ids
 
     def _dead(self, letter: _sparkeeper.DeadLetter) -> DeadTask:
-        payload = self._values.read(letter.data, f"the payload of dead task {letter.id}")
-        return DeadTask(letter.id, payload, letter.attempts, letter.error, -letter.priority, letter.since)
+        payload, unread = None, None
+        try:
+            payload = self._values.read(letter.data, f"the payload of dead task {letter.id}")
+        except (SparkeeperError, OSError) as lost:
+            # The others are not lost, and this one can be removed.
+            unread = str(lost)
+        return DeadTask(letter.id, payload, letter.attempts, letter.error, -letter.priority, letter.since, unread)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as configuration."""

@@ -31,7 +31,7 @@ class DeadTask:
 
     #: The task's id.
     id: str
-    #: What was submitted.
+    #: What was submitted; None where it cannot be read.
     payload: Any
     #: How many attempts began.
     attempts: int
@@ -41,6 +41,8 @@ class DeadTask:
     priority: int
     #: When it was given up, in milliseconds since 1970 on the server's clock.
     since: int
+    #: Why the payload cannot be read: its file is lost, say; None where it can.
+    unread: str | None = None
 
 
 @dataclass(frozen=True)

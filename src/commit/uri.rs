@@ -42,15 +42,15 @@ impl Location {
             (default, default_authority, text)
         };
         if !path.starts_with('/') {
-            return Err(Error::config(format!("table path '{text}' is relative; make it absolute")));
+            return Err(Error::config(format!("directory '{text}' is relative; make it absolute")));
         }
         let path = normalised(path);
         if path.is_empty() {
-            return Err(Error::config(format!("table path '{text}' is the root; name a directory below it")));
+            return Err(Error::config(format!("directory '{text}' is the root; name one below it")));
         }
         if let Some(private) = path.split('/').find(|part| layout::is_private(part)) {
             return Err(Error::config(format!(
-                "table path '{text}' lies in {private}, which belongs to another table; name a directory beside it"
+                "directory '{text}' lies in {private}, which belongs to another table; name one beside it"
             )));
         }
         let scheme = match scheme.to_ascii_lowercase().as_str() {

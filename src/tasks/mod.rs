@@ -116,6 +116,9 @@ impl Settings {
     /// # Errors
     /// `Config` where no attempt is allowed, or none may take any time.
     pub fn check(&self) -> Result<()> {
+        if self.max_attempts == 0 {
+            return Err(Error::config("tasks: max_attempts=0; give 1 or more"));
+        }
         self.queue().check()?;
         let none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
         if none(Some(self.lease)) || none(self.time_limit) {

@@ -111,7 +111,7 @@ def test_payloads_are_a_list(tasks, payloads):
     ("settings", "said"),
     [
         ({"strategy": "fair"}, "average"),
-        ({"max_attempts": 0}, "max_attempts"),
+        ({"max_attempts": 0}, "^tasks: max_attempts"),
         ({"max_attempts": -1}, "max_attempts"),
         ({"lease": 0}, "lease"),
         ({"lease": -1}, "lease"),
@@ -147,6 +147,9 @@ def test_other_bad_input_is_refused(tasks):
     for capacity in (0.0, -1.0, float("nan")):
         with pytest.raises(exceptions.ConfigError, match="capacity"):
             tasks.work(double, capacity=capacity)
+    for limit in (-1, 1.5, True, "2"):
+        with pytest.raises(exceptions.ConfigError, match="limit="):
+            tasks.work(double, limit=limit)
     with pytest.raises(exceptions.ConfigError, match="list of ids"):
         tasks.cancel("an-id")
     assert tasks.status().queued == 0

@@ -110,7 +110,44 @@ def test_a_lost_result_is_reported_and_not_in_the_way(tasks, directory, damage):
     wait_for(lambda: files(directory) == [], 5, "the file to go")
 
 
+@pytest.mark.parametrize("damage", ["missing", "changed", "directory"])
+def test_a_dead_task_whose_payload_is_lost_does_not_hide_the_others(zk, tasks, directory, damage):
+    tasks.submit([_LARGE, "small"])
+    tasks.work(lambda payload: payload / 2, idle=0)
+    [name] = files(directory)
+    if damage == "missing":
+        (directory / name).unlink()
+    elif damage == "changed":
+        (directory / name).write_text(json.dumps(_LARGE.replace("x", "y")))
+    else:
+        tasks = zk.tasks("t", strategy="priority", max_attempts=1)
+    lost, fine = tasks.dead_letters()
+    assert (lost.payload, fine.payload, fine.unread) == (None, "small", None)
+    assert name in lost.unread
+    assert "TypeError" in lost.error
+    assert tasks.purge_dead(lost.id) == 1
+    assert tasks.dead_letters() == [fine]
+
+
+def test_what_was_put_into_a_plain_queue_is_no_task(zk, tasks):
+    zk.queue("t").put(b"\xff")
+    assert tasks.work(len, idle=0) == 0
+    [found] = tasks.results()
+    assert "give it another" in found.error
+    [dead] = tasks.dead_letters()
+    assert (dead.payload, "give it another" in dead.unread) == (None, True)
+
+
 @pytest.mark.parametrize("directory", ["relative/path", "", "/"])
 def test_a_directory_that_is_none_is_refused(zk, directory):
-    with pytest.raises(exceptions.ConfigError):
+    with pytest.raises(exceptions.ConfigError, match=f"^directory '{directory}' is "):
         zk.tasks("t", directory=directory)
+
+
+def test_a_directory_that_cannot_be_written_is_refused(zk):
+    tasks = zk.tasks("t", directory="/proc/no-such-place")
+    with pytest.raises(
+        exceptions.ConfigError, match=r"payload 1: 200002 bytes .* /proc/no-such-place/\w+\.json cannot"
+    ):
+        tasks.submit(["small", _LARGE])
+    assert tasks.status().queued == 0

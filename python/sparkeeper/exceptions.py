@@ -52,6 +52,10 @@ class MemberLost(SparkeeperError, RuntimeError):
     """A member of a double barrier was lost inside, where all or none were to leave: it is over for all of them."""
 
 
+class RunCancelled(SparkeeperError, RuntimeError):
+    """Spark was told to cancel the job of a run's workers; tasks that are not done stay queued, for another run."""
+
+
 class CommitConflict(SparkeeperError):
     """Another commit changed what this one was based on; nothing was committed."""
 

@@ -139,8 +139,9 @@ class Tasks(_sparkeeper.Tasks):
 
         A Spark job with a task for each worker runs while the iterator is used; it carries no results, which come
         through ZooKeeper as tasks end. A worker that is killed is replaced by Spark, or by another job. Closed early,
-        or where this driver dies, the workers end after the task that they have. Other jobs of the session share the
-        executors with them.
+        or where this driver dies, the workers end after the task that they have; once no task is open, Spark is asked
+        to kill who is not gone in 10 s. Other jobs of the session share the executors with them. The job has the job
+        group and the tags of the thread that asks for the first result; where it is cancelled, so is the run.
 
         Args:
             spark: A session, classic or Connect.
@@ -160,7 +161,7 @@ class Tasks(_sparkeeper.Tasks):
         _, (settings, _, path, keywords) = self.__reduce__()
 
         def start(run: str) -> TaskJob:
-            return TaskJob(spark, workers, serving(settings, path, keywords, handler, (workers, run)))
+            return TaskJob(spark, path, workers, serving(settings, path, keywords, handler, (workers, run)))
 
         return Results(self._coordinator, self, timeout, start, progress=progress)
 

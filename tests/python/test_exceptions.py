@@ -37,6 +37,7 @@ _PARENTS = {
     "WouldDeadlock": RuntimeError,
     "Closed": RuntimeError,
     "MemberLost": RuntimeError,
+    "RunCancelled": RuntimeError,
     "ForkedProcessError": RuntimeError,
 }
 

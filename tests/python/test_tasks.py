@@ -320,38 +320,9 @@ def test_a_claim_is_kept_for_longer_than_its_lease(zk, coordinator):
     assert (found.ok, found.value, found.attempts, seen) == (True, 1, 1, ["long"])
 
 
-def test_results_that_nobody_asked_for_come_again(tasks):
-    tasks.submit(range(5))
-    tasks.work(double, idle=0)
-    with tasks.results() as results:
-        assert [next(results).value, next(results).value] == [0, 2]
-    # The second was perhaps not made use of.
-    assert [one.value for one in tasks.results()] == [2, 4, 6, 8]
-
-
-def test_one_driver_at_a_time_fetches(tasks, coordinator):
-    tasks.submit([1])
-    tasks.work(double, idle=0)
-    with tasks.results() as results:
-        assert next(results).value == 2
-        with pytest.raises(exceptions.AcquireTimeout, match="held by"):
-            next(coordinator().tasks("t").results(timeout=0.2))
-    assert [one.value for one in coordinator().tasks("t").results(timeout=5)] == [2]
-
-
-def test_ctrl_c_puts_the_task_back(tasks):
-    def handle(_payload):
-        raise KeyboardInterrupt
-
-    tasks.submit(["x"])
-    with pytest.raises(KeyboardInterrupt):
-        tasks.work(handle)
-    tasks.work(double, idle=0)
-    assert [one.attempts for one in tasks.results()] == [1]
-
-
 def test_a_limit_ends_the_work(tasks):
     tasks.submit(range(5))
+    assert tasks.work(double, limit=0) == 0
     assert tasks.work(double, limit=2) == 2
     assert tasks.status().queued == 3
 

@@ -155,6 +155,105 @@ def test_workers_killed_at_random_every_result_once(spark, short, tmp_path):
     assert list(tasks.results()) == []
 
 
+def test_a_handler_that_exits_does_not_end_the_run(spark, zk):
+    def handle(payload):
+        if payload == 3:
+            sys.exit("not this one")
+        return payload
+
+    tasks = zk.tasks("t", strategy="priority", max_attempts=2, backoff=0.05)
+    tasks.submit(range(10))
+    found = list(tasks.run(spark, handle, workers=2))
+    assert sorted(one.value for one in found if one.ok) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    [failed] = [one for one in found if not one.ok]
+    assert (failed.attempts, failed.error.endswith("SystemExit: not this one")) == (2, True)
+
+
+def test_a_run_goes_on_in_another_turn(spark, short, coordinator, tmp_path):
+    """As after the end of the driver's session: its turn is lost, and with it the run's node."""
+    tasks = short.tasks("t", strategy="priority")
+    ids = tasks.submit([{"marks": str(tmp_path), "n": n, "seconds": 0.05} for n in range(100)])
+    results, other = tasks.run(spark, slowly, workers=2), coordinator()
+    found = [next(results)]
+    turn = other.lock("t/driver")
+    turn.break_(turn.contenders()[0].token)
+    found += results
+    assert collections.Counter(one.id for one in found) == dict.fromkeys(ids, 1)
+    assert other.children("t/runs") == []
+    wait_for(lambda: not tasks.status().workers, 30, "the workers of both runs to leave")
+
+
+def test_a_run_goes_on_after_an_outage(spark, proxy, coordinator, tmp_path):
+    """The driver and its workers lose their sessions, and each task has one result all the same."""
+    far = coordinator(proxy.connect_string, session_timeout=2)
+    tasks = far.tasks("t", strategy="priority", max_attempts=20, backoff=0.05)
+    ids = tasks.submit([{"marks": str(tmp_path), "n": n, "seconds": 0.05} for n in range(100)])
+    results = tasks.run(spark, slowly, workers=2)
+    found = [next(results) for _ in range(5)]
+    proxy.cut()
+    wait_for(lambda: far.state == "EXPIRED", 60, "the driver's session to end")
+    proxy.heal()
+    found += results
+    assert collections.Counter(one.id for one in found) == dict.fromkeys(ids, 1)
+    assert all(one.ok for one in found)
+
+
+def _cancel_all(context):
+    context.cancelAllJobs()
+
+
+def _cancel_group(context):
+    context.cancelJobGroup("theirs")
+
+
+def _cancel_tag(context):
+    context.cancelJobsWithTag("theirs")
+
+
+def _kill_stages(context):
+    """As the links of Spark's UI do."""
+    for stage in context.statusTracker().getActiveStageIds():
+        context._jsc.sc().cancelStage(stage)
+
+
+@pytest.mark.parametrize("cancel", [_cancel_all, _cancel_group, _cancel_tag, _kill_stages])
+def test_a_job_that_is_cancelled_cancels_the_run(spark, short, tmp_path, cancel):
+    tasks, context = short.tasks("t", strategy="priority", max_attempts=20, backoff=0.05), spark.sparkContext
+    ids = tasks.submit([{"marks": str(tmp_path), "n": n, "seconds": 0.05} for n in range(200)])
+    context.setJobGroup("theirs", "to be cancelled")
+    context.addJobTag("theirs")
+    try:
+        results = tasks.run(spark, slowly, workers=2)
+        found = [next(results)]
+        cancel(context)
+        with pytest.raises(exceptions.RunCancelled, match=r"tasks 't'.*was cancelled .*call run again"):
+            found.extend(results)
+    finally:
+        context.removeJobTag("theirs")
+        context.setLocalProperty("spark.jobGroup.id", None)
+    assert len(found) < 200
+    assert tasks.status().queued > 0
+    # Those that were asked for, but for the last of them perhaps, are forgotten.
+    again = list(tasks.run(spark, slowly, workers=2))
+    assert {one.id for one in found + again} == set(ids)
+    assert len(found) + len(again) - 200 <= 1
+
+
+def test_a_frozen_worker_does_not_keep_the_loop_waiting(spark, short, tmp_path):
+    tasks = short.tasks("t", strategy="priority", max_attempts=20, backoff=0.05)
+    ids = tasks.submit([{"marks": str(tmp_path), "n": n, "seconds": 0.05} for n in range(60)])
+    results, found, frozen = tasks.run(spark, slowly, workers=2), [], None
+    for one in results:
+        found.append(one)
+        if len(found) == 5:
+            frozen = int(one.worker.rpartition("/")[2])
+            os.kill(frozen, signal.SIGSTOP)
+        last = time.monotonic()
+    assert {one.id for one in found} == set(ids)
+    assert time.monotonic() - last < 25
+    wait_for(lambda: not psutil.pid_exists(frozen), 30, "Spark to end it")
+
+
 def test_the_workers_of_a_driver_that_dies_end(spark, coordinator, tmp_path):
     """Its session ends, and with it the run; another driver goes on."""
     driver, watcher = coordinator(session_timeout=2), coordinator()
@@ -181,6 +280,21 @@ with sparkeeper.connect(where, namespace=namespace) as zk:
     tasks = zk.tasks("t")
     tasks.submit(range(10))
     say(sorted(one.value for one in tasks.run(spark, lambda n: n + 1, workers=2)))
+
+    def slowly(n):
+        __import__("threading").Event().wait(0.05)
+        return n
+
+    ids = tasks.submit(range(200))
+    results = tasks.run(spark, slowly, workers=2)
+    found = [next(results)]
+    spark.interruptAll()
+    try:
+        found.extend(results)
+    except exceptions.RunCancelled as error:
+        say(str(error))
+    found += tasks.run(spark, slowly, workers=2)
+    say(sorted({one.id for one in found}) == sorted(ids))
 """
 
 
@@ -188,6 +302,8 @@ def test_from_spark_connect(spark_connect, connect_string, namespace):
     # A process with a client of Spark Connect is no place for classic sessions any more.
     with Program(_CONNECT, spark_connect, connect_string, namespace, PYSPARK_PYTHON=sys.executable) as program:
         assert program.answer(240) == list(range(1, 11))
+        assert "call run again" in program.answer(240)
+        assert program.answer(240)
         assert program.wait(60) == 0
 
 

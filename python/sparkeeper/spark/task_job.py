@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import logging
-import threading
+import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
-from sparkeeper.exceptions import SparkeeperError
+from sparkeeper.exceptions import RunCancelled, SparkeeperError
 from sparkeeper.task_worker import our_name, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 _LOG = logging.getLogger(__name__)
 
 # How often in a row the job is started again without a result in between.
 _PATIENCE = 3
-# How long the end of a job is waited for whose tasks have nothing to do any more.
-_FAREWELL = 30.0
+# How long the end of a job is waited for whose tasks have nothing to do any more, and again once it was cancelled.
+_FAREWELL = 10.0
 # How long a worker tries to connect.
 _CONNECTING = 30.0
+# How Spark says that somebody cancelled a job: 4 and later, its Connect, and 3.5.
+_CANCELLED = re.compile(r"\[SPARK_JOB_CANCELLED\].*|\[OPERATION_CANCELED\].*|\bJob \d+ cancelled\b.*")
 
 
 class TaskJob:
@@ -31,11 +34,14 @@ class TaskJob:
     def __init__(
         self,
         spark: SparkSession,
+        path: str,
         workers: int,
         serve_run: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
     ) -> None:
-        """Start so many, each of which runs `serve_run`."""
+        """Start so many for the tasks at `path`, each of which runs `serve_run`."""
         self._spark = spark
+        self._path = path
+        self._tag = f"sparkeeper-run-{uuid.uuid4().hex}"
         self._workers = workers
         self._serve_run = serve_run
         self._results = 0
@@ -47,36 +53,78 @@ class TaskJob:
         """Start the job again where it ended, as it does when Spark loses a worker for the last time that it accepts.
 
         Raises:
+            RunCancelled: Somebody cancelled the job.
             Exception: Spark's own, where it ends again and again and no result comes.
         """
         if self._thread.is_alive():
             return
+        if cancelled := _cancelled(self._error):
+            raise RunCancelled(
+                f"run of tasks '{self._path}': the Spark job of its workers was cancelled ({cancelled}); "
+                "tasks that are not done stay queued, so call run again to go on"
+            ) from self._error
         self._in_vain = 0 if results > self._results else self._in_vain + 1
         self._results = results
         if self._in_vain >= _PATIENCE:
             raise self._error or SparkeeperError(
-                f"run: {self._workers} workers ended {self._in_vain} times without a result; their log says why"
+                f"run of tasks '{self._path}': {self._workers} workers ended {self._in_vain} times without a result; "
+                "their log says why"
             )
         _LOG.warning("the job of the workers ended before the tasks did, and is started again: %s", self._error)
         self._begin()
 
     def dismiss(self, *, wait: bool) -> None:
-        """Wait for the end of the job where nobody is at work any more."""
-        if wait:
+        """Wait for the end of the job where no task is open any more; who does not go then does nothing that counts."""
+        if not wait:
+            return
+        self._thread.join(_FAREWELL)
+        if self._thread.is_alive():
+            _LOG.warning("workers of tasks '%s' are not gone after %s s; their job is cancelled", self._path, _FAREWELL)
+            self._cancel()
             self._thread.join(_FAREWELL)
 
     def _begin(self) -> None:
+        from pyspark import InheritableThread  # noqa: PLC0415 - workers need us, and not this
+
+        # What cannot be sent, and a session that was stopped, are told to whoever asks for results.
+        one_each = self._spark.range(0, self._workers, 1, self._workers)
+        # Not by words: Spark would look for this thread's active session to read them.
+        job = one_each.mapInArrow(self._serve_run, one_each.schema)
         self._error = None
-        self._thread = threading.Thread(target=self._work, name="sparkeeper-task-job", daemon=True)
+        # Who cancels the jobs of the thread that asks for results means this one as well.
+        self._thread = InheritableThread(
+            self._work, args=(job,), session=self._spark, name="sparkeeper-task-job", daemon=True
+        )
         self._thread.start()
 
-    def _work(self) -> None:
+    def _work(self, job: DataFrame) -> None:
         try:
-            one_each = self._spark.range(0, self._workers, 1, self._workers)
-            # Not by words: Spark would look for this thread's active session to read them.
-            one_each.mapInArrow(self._serve_run, one_each.schema).collect()
+            if self._classic():
+                self._spark.sparkContext.addJobTag(self._tag)
+            else:
+                self._spark.addTag(self._tag)
+            job.collect()
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver's loop reports it
             self._error = error
+
+    def _cancel(self) -> None:
+        try:
+            if self._classic():
+                self._spark.sparkContext.cancelJobsWithTag(self._tag)
+            else:
+                self._spark.interruptTag(self._tag)
+        except Exception as error:  # noqa: BLE001 - the results are whole, whatever became of Spark
+            _LOG.warning("the job of the workers of tasks '%s' was not cancelled: %s", self._path, error)
+
+    def _classic(self) -> bool:
+        return getattr(self._spark, "_jvm", None) is not None
+
+
+def _cancelled(error: Exception | None) -> str | None:
+    """Return how Spark says that the job was cancelled; None where it was not."""
+    # What a worker said, which may be anything, comes after the first lines.
+    found = _CANCELLED.search("\n".join(str(error).splitlines()[:2]))
+    return found and found.group().rstrip(".")
 
 
 def serving(

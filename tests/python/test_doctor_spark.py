@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+
 import pytest
 
 import sparkeeper
+from secured import Authority, tls_server
 from sparkeeper import exceptions
-from sparkeeper.local.ports import free_ports
+from sparkeeper.local import LocalServer
+from sparkeeper.local.ports import HOST, free_ports
+from sparkeeper.local.settings import ServerSettings
 from sparkeeper.spark.checkup import Process
-from sparkeeper.spark.checkup_server import Server
+from sparkeeper.spark.checkup_server import Server, look
 from sparkeeper.spark.checkup_verdict import findings
+from waiting import wait_for
 
 
 @pytest.fixture
@@ -53,6 +60,52 @@ def test_an_ensemble_that_is_not_there(spark):
     assert "Not well" in str(found)
 
 
+@pytest.fixture
+def full_server():
+    """One that has as many connections of this machine as it takes."""
+    # It ends connections that begin no session, usually after ten seconds.
+    patient = {"zookeeper.nio.sessionlessCnxnTimeout": "600000"}
+    settings = ServerSettings(extra={"maxClientCnxns": "4"}, properties=patient)
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(LocalServer(settings=settings))
+        address = (HOST, running.port)
+        # Not yet full where the connections by which its start was awaited are still going.
+        wait_for(lambda: fills(stack, address), 60, "the server to be full")
+        yield running
+
+
+def fills(stack, address):
+    link = stack.enter_context(socket.create_connection(address, 10))
+    link.settimeout(0.5)
+    try:
+        return not link.recv(1)
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_a_server_that_takes_no_more_connections(spark, full_server):
+    spark.conf.set("spark.zookeeper.connect", full_server.connect_string)
+    try:
+        found = sparkeeper.doctor(spark, probes=1, timeout=2)
+    finally:
+        spark.conf.unset("spark.zookeeper.connect")
+    assert [one.kind for one in found.findings] == ["connections"] * 3
+    assert not found.ok
+    assert (found.driver.full, found.executors[0].full) == (full_server.connect_string,) * 2
+    for one in found.findings:
+        assert full_server.connect_string in one.what
+        assert "maxClientCnxns" in one.advice
+
+
+def test_a_server_that_speaks_tls_only_is_not_thought_full(tmp_path):
+    authority = Authority(tmp_path)
+    with tls_server(authority.issue("localhost", "127.0.0.1"), authority.ca) as running:
+        (server,) = look(running.connect_string, 1)
+    assert (server.version, server.full) == (None, False)
+
+
 def test_over_spark_connect(start_driver):
     found = start_driver().ask("doctor", probes=2)
     assert found.get("ok"), found
@@ -73,7 +126,7 @@ def test_every_executor_of_a_cluster_and_one_kind_that_has_no_sparkeeper(start_d
 
 def process(name="driver", **changed):
     usual = {"workers": 1, "python": "3.11.7", "executable": "python", "pyspark": "4.3.0", "sparkeeper": "0.1.0"}
-    times = {"error": None, "lease": 10.0, "round_trip": 0.01, "ahead": 0.0, "uncertain": 0.01}
+    times = {"error": None, "full": None, "lease": 10.0, "round_trip": 0.01, "ahead": 0.0, "uncertain": 0.01}
     return Process(**{"name": name, **usual, **times, **changed})
 
 
@@ -100,6 +153,7 @@ def test_what_the_doctor_makes_of_what_it_finds():
         (Server("z:2181", "3.9.5", 60, 45), ["connections"]),
         (Server("z:2181", "3.9.5", None, None), ["not_told"]),
         (Server("z:2181", None, None, None), ["not_told"]),
+        (Server("z:2181", None, None, None, full=True), ["connections"]),
     ],
 )
 def test_whether_the_servers_take_what_may_come(server, expected):

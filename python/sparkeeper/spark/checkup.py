@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sparkeeper.connection import connect
 from sparkeeper.exceptions import AuthFailed, ConnectionLost
 from sparkeeper.spark.checkup_probe import SCHEMA, prober, tasks
-from sparkeeper.spark.checkup_server import Server, look
+from sparkeeper.spark.checkup_server import Server, look, places
 from sparkeeper.spark.checkup_verdict import Finding, findings
 from sparkeeper.text_table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -38,6 +38,8 @@ class Process:
     """Versions; None where it is not installed."""
     error: str | None
     """Why it cannot work with the ensemble; None where it can."""
+    full: str | None
+    """Then, a server that closed a connection of it before it was asked anything."""
     lease: float | None
     """Seconds for which a lock that it has just taken is sure: the session timeout as granted."""
     round_trip: float | None
@@ -102,9 +104,10 @@ def doctor(spark: SparkSession, *, timeout: float = 10.0, probes: int | None = N
         ConfigError: The session does not say where the ensemble is.
     """
     addresses = _addresses(spark, timeout)
-    driver = _process("driver", [prober(functools.partial(connect, spark), timeout)()])
+    where = places(addresses)
+    driver = _process("driver", [prober(functools.partial(connect, spark), timeout, where)()])
     known, slots = _cluster(spark)
-    rows, failure = _ask(spark, probes or 4 * (slots or _TASKS // 4), timeout)
+    rows, failure = _ask(spark, probes or 4 * (slots or _TASKS // 4), tasks(timeout, _PAUSE, where))
     executors = [_process(f"{host} / {pid}", found) for (host, pid), found in sorted(_by_executor(rows).items())]
     servers = look(addresses, min(timeout, 2.0))
     found = findings(driver, executors, servers, known=known, failure=failure)
@@ -120,10 +123,12 @@ def _addresses(spark: SparkSession, timeout: float) -> str:
         return str(spark.conf.get("spark.zookeeper.connect"))
 
 
-def _ask(spark: SparkSession, probes: int, timeout: float) -> tuple[list[dict[str, Any]], str | None]:
+def _ask(
+    spark: SparkSession, probes: int, answering: Callable[[Iterator[Any]], Iterator[Any]]
+) -> tuple[list[dict[str, Any]], str | None]:
     """Return the answers of tasks, or why there are none."""
     try:
-        rows = spark.range(0, probes, 1, probes).mapInArrow(tasks(timeout, _PAUSE), SCHEMA).collect()
+        rows = spark.range(0, probes, 1, probes).mapInArrow(answering, SCHEMA).collect()
     except Exception as error:  # noqa: BLE001 - Spark's own, of which each version has others
         return [], str(error)
     return [row.asDict() for row in rows], None
@@ -155,7 +160,7 @@ def _process(name: str, answers: Sequence[dict[str, Any]]) -> Process:
     return Process(
         name=name,
         workers=len({answer["worker"] for answer in answers}),
-        **{key: first[key] for key in ("python", "executable", "pyspark", "sparkeeper", "error")},
+        **{key: first[key] for key in ("python", "executable", "pyspark", "sparkeeper", "error", "full")},
         lease=min((answer["lease"] for answer in timed), default=None),
         round_trip=statistics.median(answer["round_trip"] for answer in timed) if timed else None,
         ahead=surest["ahead"],

@@ -5,20 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    Place = tuple[str, int]
+    """A server's host and port."""
 
 SCHEMA = (
     "host string, executor bigint, worker bigint, python string, executable string, pyspark string, sparkeeper string, "
-    "error string, lease double, round_trip double, ahead double, uncertain double"
+    "error string, full string, lease double, round_trip double, ahead double, uncertain double"
 )
-"""A row of an answer; the executor and the worker are process ids.
+"""A row of an answer; the executor and the worker are process ids, `full` is a server that has no connection left.
 
 Times are in seconds: how long a fresh lock is sure, how long it took to get, and by how much this process's clock is
 ahead of the server's, give or take so much. NULL is what was not found out.
 """
 
 
-def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], dict[str, Any]]:
+def closer(timeout: float) -> Callable[[Place], bool]:
+    """Return a function that says whether a server closes a connection before it was asked anything.
+
+    So does one that has as many from that address as `maxClientCnxns` allows. One that speaks TLS waits to be asked.
+    """
+
+    def closes(place: Place) -> bool:
+        import socket  # noqa: PLC0415 - in the worker
+
+        try:
+            with socket.create_connection(place, timeout) as link:
+                return not link.recv(1)
+        except ConnectionResetError:
+            return True
+        except OSError:
+            return False
+
+    return closes
+
+
+def prober(connect: Callable[..., Any] | None, timeout: float, places: Sequence[Place]) -> Callable[[], dict[str, Any]]:
     """Return a function that looks around and takes a lock, and says what it found.
 
     It is shipped whole, as functions within functions are: a worker without Sparkeeper must be able to say so.
@@ -26,7 +49,9 @@ def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], d
     Args:
         connect: How to connect; None in a task, which has the driver's settings.
         timeout: How long to try to, in seconds.
+        places: The servers.
     """
+    closes = closer(min(timeout, 2.0))
 
     def probe() -> dict[str, Any]:
         import os  # noqa: PLC0415 - in the worker
@@ -44,7 +69,7 @@ def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], d
             "python": platform.python_version(),
             "executable": sys.executable,
             "pyspark": pyspark.__version__,
-            **dict.fromkeys(("sparkeeper", "error", "lease", "round_trip", "ahead", "uncertain")),
+            **dict.fromkeys(("sparkeeper", "error", "full", "lease", "round_trip", "ahead", "uncertain")),
             **use(),
         }
 
@@ -68,6 +93,7 @@ def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], d
                     found |= {"ahead": before + took / 2 - created, "uncertain": took / 2}
         except Exception as error:  # noqa: BLE001 - whatever it is is what was found
             found["error"] = f"{type(error).__name__}: {error}"
+            found["full"] = next((f"{host}:{port}" for host, port in places if closes((host, port))), None)
         return found
 
     def parent(pid: int) -> int:
@@ -80,14 +106,15 @@ def prober(connect: Callable[..., Any] | None, timeout: float) -> Callable[[], d
     return probe
 
 
-def tasks(timeout: float, pause: float) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def tasks(timeout: float, pause: float, places: Sequence[Place]) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """Return a function for `mapInArrow`, whose tasks answer a row each.
 
     Args:
         timeout: As `prober`'s.
         pause: How long each keeps its slot, so that others come to other slots, in seconds.
+        places: As `prober`'s.
     """
-    probe = prober(None, timeout)
+    probe = prober(None, timeout, places)
     columns = [column.split() for column in SCHEMA.split(", ")]
 
     def answer(batches: Iterator[Any]) -> Iterator[Any]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparkeeper.local.words import ask
+from sparkeeper.spark.checkup_probe import closer
+
+if TYPE_CHECKING:
+    from sparkeeper.spark.checkup_probe import Place
 
 _PORT = 2181
 _LIMIT = re.compile(r"^maxClientCnxns=(\d+)", re.MULTILINE)
@@ -24,20 +29,34 @@ class Server:
     """Connections that it takes from one address; 0 is any number, None is not told."""
     most: int | None
     """Connections that it has from the address with the most; None is not told."""
+    full: bool = False
+    """It took a connection and closed it before it was asked anything."""
+
+
+def places(connect_string: str) -> list[Place]:
+    """Return host and port of every server of a connect string."""
+    return [_place(address) for address in _addresses(connect_string)]
 
 
 def look(connect_string: str, timeout: float) -> list[Server]:
     """Ask every server of a connect string."""
-    hosts = connect_string.partition("/")[0].split(",")
-    return [_ask(host, timeout) for host in hosts]
+    return [_ask(address, timeout) for address in _addresses(connect_string)]
 
 
-def _ask(address: str, timeout: float) -> Server:
+def _addresses(connect_string: str) -> list[str]:
+    return connect_string.partition("/")[0].split(",")
+
+
+def _place(address: str) -> Place:
     host, _, port = address.rpartition(":")
     if not port.isdigit():
         host, port = address, str(_PORT)
-    host = host.strip("[]")
-    version, limit, clients = (ask(int(port), word, timeout, host=host) or "" for word in ("srvr", "conf", "cons"))
+    return host.strip("[]"), int(port)
+
+
+def _ask(address: str, timeout: float) -> Server:
+    place = host, port = _place(address)
+    version, limit, clients = (ask(port, word, timeout, host=host) or "" for word in ("srvr", "conf", "cons"))
     said, limited = _VERSION.search(version), _LIMIT.search(limit)
     connected = _CLIENT.findall(clients)
     return Server(
@@ -45,4 +64,5 @@ def _ask(address: str, timeout: float) -> Server:
         said.group(1) if said else None,
         int(limited.group(1)) if limited else None,
         max(map(connected.count, connected), default=0) if "is not executed" not in clients and clients else None,
+        full=said is None and closer(timeout)(place),
     )

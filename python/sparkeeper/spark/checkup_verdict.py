@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 SKEW = 1.0
 """Seconds that a clock may be off. No lock depends on it: ages and times that are shown do."""
+_FULL = (
+    "Most likely that server has as many connections from that address as it takes, and its log says 'Too many "
+    "connections from': raise maxClientCnxns there, or set it to 0. Else nothing serves behind that port"
+)
 _WORDS = "4lw.commands.whitelist=srvr,conf,cons"
 
 
@@ -63,6 +67,13 @@ def _reach(driver: Process, executors: Sequence[Process]) -> Iterator[Finding]:
                 f"{one.name} has no Sparkeeper: {one.executable} says {one.error}",
                 "Install it for that Python, or set PYSPARK_PYTHON to one that has it before the session starts; "
                 "on a cluster ship an environment by spark.archives",
+            )
+        elif one.full is not None:
+            yield Finding(
+                "connections",
+                f"{one.name} cannot work with the ensemble: {one.error}; {one.full} takes its connection and closes it "
+                "at once, unasked",
+                _FULL,
             )
         elif one.error is not None:
             yield Finding(
@@ -122,7 +133,13 @@ def _connections(executors: Sequence[Process], servers: Sequence[Server]) -> Ite
         hosts[one.name.partition(" / ")[0]] += one.workers
     needed = 2 * max(hosts.values(), default=0)
     for server in servers:
-        if server.version is None:
+        if server.full:
+            yield Finding(
+                "connections",
+                f"server {server.address} takes a connection of the driver and closes it at once, unasked",
+                _FULL,
+            )
+        elif server.version is None:
             yield Finding(
                 "not_told",
                 f"server {server.address} did not answer srvr",

@@ -460,10 +460,12 @@ class CacheSnapshot:
     """
     def __contains__(self, path: str, /) -> bool: ...
     def __getitem__(self, path: str, /) -> tuple[bytes, Stat]: ...
-    def __getnewargs__(self, /) -> tuple[str, int, dict[str, tuple[bytes, Stat]]]: ...
+    def __getnewargs__(self, /) -> tuple[str, int, dict[str, tuple[bytes, Stat]], list[str]]: ...
     def __iter__(self, /) -> Any: ...
     def __len__(self, /) -> int: ...
-    def __new__(cls, /, path: str, zxid: int, nodes: dict[str, tuple[Sequence[int], Stat]]) -> CacheSnapshot: ...
+    def __new__(
+        cls, /, path: str, zxid: int, nodes: dict[str, tuple[Sequence[int], Stat]], hidden: Sequence[str]
+    ) -> CacheSnapshot: ...
     def __repr__(self, /) -> str: ...
     def children(self, /, path: str = "") -> list[str]:
         """
@@ -471,6 +473,15 @@ class CacheSnapshot:
 
         Raises:
             NoNode: There is no such node.
+        """
+    @property
+    def hidden(self, /) -> list[str]:
+        """
+        The paths that this session may not read, sorted: they are left out, with all below them, or are as they were
+        while it could.
+
+        They are met when the subtree is read: first of all, and after the link was lost. Between that, servers from
+        3.9.2 (3.8.4) on tell nobody of nodes that he may not read.
         """
     def keys(self, /) -> list[str]:
         """
@@ -3707,6 +3718,10 @@ class TreeScope:
         glob: str | None = None,
         filters: Sequence[tuple[str, Sequence[str]]] = ...,
     ) -> TreeScope: ...
+    def concerns(self, /, path: str) -> bool:
+        """
+        Whether that node, or one below it, is.
+        """
 
 @final
 class TreeWalk:

@@ -43,16 +43,16 @@ impl CacheSnapshot {
     }
 }
 
-/// What a pickle of a snapshot holds: its cache's path, its zxid, and the nodes.
-type Fields<'a> = (&'a str, i64, BTreeMap<&'a str, (Bytes, Stat)>);
+/// What a pickle of a snapshot holds: its cache's path, its zxid, the nodes, and what is hidden.
+type Fields<'a> = (&'a str, i64, BTreeMap<&'a str, (Bytes, Stat)>, Vec<&'a str>);
 
 #[pymethods]
 impl CacheSnapshot {
     #[new]
-    fn rebuilt(path: String, zxid: i64, nodes: BTreeMap<String, (Vec<u8>, Py<Stat>)>) -> Self {
+    fn rebuilt(path: String, zxid: i64, nodes: BTreeMap<String, (Vec<u8>, Py<Stat>)>, hidden: Vec<String>) -> Self {
         let node = |(data, stat): (Vec<u8>, Py<Stat>)| Arc::new(recipe::Node { data, stat: stat.get().into() });
         let nodes = Arc::new(nodes.into_iter().map(|(path, found)| (path, node(found))).collect());
-        Self { path, snapshot: recipe::Snapshot { zxid, nodes } }
+        Self { path, snapshot: recipe::Snapshot { zxid, nodes, hidden: Arc::new(hidden.into_iter().collect()) } }
     }
 
     fn __getnewargs__(&self) -> Fields<'_> {
@@ -60,13 +60,23 @@ impl CacheSnapshot {
         for (path, node) in self.snapshot.nodes.iter() {
             nodes.insert(path.as_str(), (Bytes(node.data.clone()), Stat::from(node.stat)));
         }
-        (&self.path, self.snapshot.zxid, nodes)
+        (&self.path, self.snapshot.zxid, nodes, self.hidden())
     }
 
     /// Zxid of the last change that is in it; 0 where there never was one.
     #[getter]
     fn zxid(&self) -> i64 {
         self.snapshot.zxid
+    }
+
+    /// The paths that this session may not read, sorted: they are left out, with all below them, or are as they were
+    /// while it could.
+    ///
+    /// They are met when the subtree is read: first of all, and after the link was lost. Between that, servers from
+    /// 3.9.2 (3.8.4) on tell nobody of nodes that he may not read.
+    #[getter]
+    fn hidden(&self) -> Vec<&str> {
+        self.snapshot.hidden.iter().map(String::as_str).collect()
     }
 
     /// The paths, sorted.

@@ -54,6 +54,11 @@ impl TreeScope {
     fn __contains__(&self, path: Text) -> bool {
         self.0.contains(&path)
     }
+
+    /// Whether that node, or one below it, is.
+    fn concerns(&self, path: Text) -> bool {
+        self.0.concerns(&path)
+    }
 }
 
 /// A walk over subtrees.

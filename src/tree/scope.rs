@@ -53,6 +53,12 @@ impl Scope {
             && self.filters.iter().all(|filter| filter.reaches(path))
     }
 
+    /// Whether what is at or below `path` matters.
+    #[must_use]
+    pub fn concerns(&self, path: &str) -> bool {
+        self.contains(path) || self.reaches(path)
+    }
+
     /// # Errors
     /// `NoNode`, for a root that is not there.
     #[must_use]
@@ -93,6 +99,7 @@ mod tests {
         for root in ["/a", "a"] {
             let found = scope(root, None, Some("*/c"));
             assert!(found.contains("/a/b/c") && !found.contains("/a/b") && !found.reaches("/a/b/c"));
+            assert!(found.concerns("/a/b") && found.concerns("/a/b/c") && !found.concerns("/a/b/d"));
         }
         assert!(scope("/", None, Some("a")).contains("/a"));
     }

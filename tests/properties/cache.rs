@@ -152,6 +152,36 @@ fn run(steps: &[Step], dated: bool) -> (Server, Vec<Event>) {
     (server, events)
 }
 
+#[test]
+fn what_may_not_be_read_is_named_until_it_may() {
+    let (mut server, mut ledger) = (Server::default(), Ledger::default());
+    for path in ["", "a", "a/b", "d"] {
+        server.change(path, false);
+    }
+    let hidden = |ledger: &mut Ledger, closed: &[&str]| {
+        while let Some((id, ask)) = ledger.ask() {
+            let answer = match &ask {
+                Ask::Node { path, .. } if closed.contains(&path.as_str()) => Answer::Unreadable,
+                ask => server.answer(ask),
+            };
+            ledger.answer(id, answer);
+        }
+        assert!(ledger.settled());
+        ledger.hidden().iter().cloned().collect::<Vec<_>>()
+    };
+    ledger.walk(false);
+    assert_eq!(hidden(&mut ledger, &["a", "d"]), ["a", "d"]);
+    assert_eq!(ledger.known().keys().collect::<Vec<_>>(), [""]);
+    ledger.note(Note::Touched, "a", Some(9));
+    ledger.note(Note::Gone, "d", Some(10));
+    assert_eq!(hidden(&mut ledger, &[]), [""; 0]);
+    ledger.note(Note::Touched, "a", Some(11));
+    assert_eq!(hidden(&mut ledger, &["a"]), ["a"]);
+    ledger.walk(false);
+    assert_eq!(hidden(&mut ledger, &["d"]), ["d"]);
+    assert_eq!(ledger.known().keys().collect::<Vec<_>>(), ["", "a", "a/b"]);
+}
+
 proptest! {
     #[test]
     fn events_are_ordered_real_and_complete(steps in steps(), dated: bool) {

@@ -220,10 +220,10 @@ impl Follower {
     fn publish(&mut self) {
         let events = self.ledger.publish();
         if !events.is_empty() {
-            self.tree.publish(events);
+            self.tree.publish(events, self.ledger.hidden());
         }
         if self.ledger.settled() {
-            self.tree.settle();
+            self.tree.settle(self.ledger.hidden());
         }
     }
 }

@@ -83,6 +83,8 @@ struct Walk {
 #[derive(Debug, Default)]
 pub struct Ledger {
     known: BTreeMap<String, Arc<Node>>,
+    /// What may not be read, as it was met: from 3.9.2 on servers notify nobody of such nodes.
+    hidden: Arc<BTreeSet<String>>,
     looks: HashMap<u64, Look>,
     at: HashMap<String, u64>,
     bounds: BTreeSet<(i64, u64)>,
@@ -108,6 +110,7 @@ impl Ledger {
         self.bounds = self.looks.iter().map(|(id, look)| (look.bound, *id)).collect();
         self.asks = self.looks.keys().copied().collect();
         self.walk = Some(Walk { under_way: 0, seen: HashSet::new() });
+        self.hidden = Arc::default();
         self.look(String::new(), 0, true);
     }
 
@@ -128,6 +131,7 @@ impl Ledger {
                 if let Some(id) = id.copied() {
                     self.drop_look(id);
                 }
+                self.show(path);
                 if let Some(node) = self.known.remove(path) {
                     match zxid {
                         Some(zxid) => self.happened(Kind::Deleted, path, zxid, node),
@@ -173,6 +177,7 @@ impl Ledger {
                 if let Some(walk) = &mut self.walk {
                     walk.seen.insert(path.clone());
                 }
+                self.show(&path);
                 let shows = found.as_ref().map_or(0, |node| node.stat.mzxid.max(node.stat.czxid));
                 self.resolve(&path, bound, found);
                 if let Some(names) = names {
@@ -184,6 +189,7 @@ impl Ledger {
                 if let Some(walk) = &mut self.walk {
                     walk.seen.insert(path.clone());
                 }
+                Arc::make_mut(&mut self.hidden).insert(path);
                 self.close(id, again.map(|(first, _)| first));
             }
             (Aim::Death(_), _) | (Aim::Node { .. }, Answer::Death(_)) => {}
@@ -214,6 +220,19 @@ impl Ledger {
     #[must_use]
     pub fn known(&self) -> &BTreeMap<String, Arc<Node>> {
         &self.known
+    }
+
+    /// What this session may not read.
+    #[must_use]
+    pub fn hidden(&self) -> &Arc<BTreeSet<String>> {
+        &self.hidden
+    }
+
+    /// It is hidden no more.
+    fn show(&mut self, path: &str) {
+        if self.hidden.contains(path) {
+            Arc::make_mut(&mut self.hidden).remove(path);
+        }
     }
 
     fn look(&mut self, path: String, bound: i64, walk: bool) {

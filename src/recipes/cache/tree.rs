@@ -1,6 +1,6 @@
 //! The copy that users see. It changes exactly when events are published, so that it is always their sum.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub zxid: i64,
     /// By path below the cache's; the root is `""`. Shared with the copy until that changes.
     pub nodes: Arc<Nodes>,
+    /// Those that this session may not read, as they were met; what is below them is not known. Servers from 3.9.2 on
+    /// notify nobody of such nodes: one that comes later is met when the link was lost.
+    pub hidden: Arc<BTreeSet<String>>,
 }
 
 impl Snapshot {
@@ -124,10 +127,11 @@ impl Tree {
         feed
     }
 
-    /// Makes changes seen; `events` are in zxid order.
-    pub(super) fn publish(&self, events: Vec<Event>) {
+    /// Makes changes seen, and what is `hidden`; `events` are in zxid order.
+    pub(super) fn publish(&self, events: Vec<Event>, hidden: &Arc<BTreeSet<String>>) {
         let mut state = self.state();
         let State { now, feeds } = &mut *state;
+        now.hidden.clone_from(hidden);
         feeds.retain(|feed| feed.strong_count() > 0);
         let listening: Vec<_> = feeds.iter().filter_map(Weak::upgrade).collect();
         let nodes = Arc::make_mut(&mut now.nodes);
@@ -144,8 +148,9 @@ impl Tree {
         }
     }
 
-    /// The copy is equal to the server's tree now, or was a moment ago.
-    pub(super) fn settle(&self) {
+    /// The copy is equal to the server's tree now, or was a moment ago, but for what is hidden.
+    pub(super) fn settle(&self, hidden: &Arc<BTreeSet<String>>) {
+        self.state().now.hidden.clone_from(hidden);
         self.progress.send_if_modified(|progress| {
             let first = !matches!(progress, Progress::Ready);
             if first {

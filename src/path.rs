@@ -94,9 +94,9 @@ fn validate(relative: &str) -> Result<()> {
     }
 }
 
-/// The characters that the server's `PathUtils` refuses.
+/// The characters that the server's `PathUtils` refuses. Java has those past U+FFFF as two surrogates, which it refuses.
 fn forbidden(c: char) -> bool {
-    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{f000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
+    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..)
 }
 
 #[cfg(test)]
@@ -123,9 +123,14 @@ mod tests {
     #[test]
     fn refuses_what_the_server_would() {
         let ns = Namespace::default();
-        for path in ["a//b", "a/", "a/./b", "..", "a\u{0}b", "a\nb", "a\u{9f}"] {
+        for path in ["a//b", "a/", "a/./b", "..", "a\u{0}b", "a\nb", "a\u{9f}", "a\u{e000}", "a\u{fff0}"] {
             assert!(matches!(ns.absolute(path), Err(Error::InvalidPath(_))), "{path:?}");
         }
+        let refused = ns.absolute("cfg/😀").expect_err("past U+FFFF");
+        assert!(
+            refused.to_string().contains("path 'cfg/😀': ZooKeeper does not allow the character U+1F600"),
+            "{refused}"
+        );
     }
 
     #[test]

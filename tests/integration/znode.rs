@@ -30,6 +30,22 @@ async fn what_is_written_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_server_refuses_the_characters_that_we_refuse_and_no_other() {
+    let ns = namespace("characters");
+    let one = session(&server(), &ns, s(5.0)).await;
+    one.create("c", b"", CreateKind::default(), true, &[]).await.expect("made");
+    let (live, above) = (one.live().await.expect("live"), one.absolute("c").expect("a path"));
+    let plainly = zookeeper_client::CreateMode::Persistent.with_acls(zookeeper_client::Acls::anyone_all());
+    for c in
+        "\u{1}\u{1f} ~\u{7f}\u{9f}\u{a0}\u{d7ff}\u{e000}\u{f000}\u{f8ff}\u{f900}\u{ffef}\u{fff0}\u{10000}😀".chars()
+    {
+        let ours = one.create(&format!("c/a{c}"), b"", CreateKind::default(), false, &[]).await;
+        let theirs = live.client().expect("live").create(&format!("{above}/b{c}"), b"", &plainly).await;
+        assert_eq!(matches!(ours, Err(Error::InvalidPath(_))), theirs.is_err(), "{c:?}: {ours:?}, {theirs:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_guarded_write_lands_only_while_the_lock_stands() {
     let ns = namespace("guard");
     let proxy = Proxy::before(&server()).await;

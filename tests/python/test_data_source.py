@@ -108,7 +108,8 @@ def test_the_whole_namespace_and_batches_of_it(zk, read):
 
 def test_depth_and_glob_choose(zk, read):
     make(zk, dict.fromkeys(["s/api/v1/leader", "s/api/leader", "s/web/v1/leader", "s/web/v2", "other"], b""))
-    assert paths(read("/s", depth=0)) == ["/s"]
+    for spelled in ("/s", "s", "s/", "/s/"):
+        assert paths(read(spelled, depth=0)) == ["/s"]
     assert paths(read("/s", depth=1)) == ["/s", "/s/api", "/s/web"]
     assert paths(read("/s", glob="*/v?/leader")) == ["/s/api/v1/leader", "/s/web/v1/leader"]
     assert paths(read("/s", glob="**/leader", depth=2)) == ["/s/api/leader"]
@@ -174,8 +175,9 @@ def test_what_is_wrong_is_said(read):
     ]:
         with pytest.raises(PySparkException, match=rf"ConfigError.*{message}"):
             read("/", **options).collect()
-    with pytest.raises(PySparkException, match=r"InvalidPath.*doubled or trailing slash"):
-        read("/a//b").collect()
+    for path in ("/a//b", "/a//"):
+        with pytest.raises(PySparkException, match=r"InvalidPath.*doubled or trailing slash"):
+            read(path).collect()
     with pytest.raises(PySparkException, match=r"NoNode: read '/nowhere': no such node; check the path"):
         read("/nowhere").collect()
 

@@ -8,40 +8,16 @@ import random
 import pytest
 
 from sparkeeper import exceptions
-from sparkeeper.spark.data_source_columns import schema
 from sparkeeper.spark.data_source_journal import NOTED_ROWS, NOTES
-from sparkeeper.spark.data_source_options import STREAMING, Options, StreamOptions
-from sparkeeper.spark.data_source_stream import TreeStream
+from streams import PATIENCE, read_on, run_maker, told
 from trees import Writer, on_server
 from waiting import wait_for
-
-PATIENCE = 240
 
 
 @pytest.fixture
 def stream(connect_string, namespace):
     """Makes the reader of one run of a query, as Spark does."""
-
-    def make(path="/t", **options):
-        given = {"connect": connect_string, "namespace": namespace, "path": path}
-        given |= {name: str(value) for name, value in options.items()}
-        return TreeStream(StreamOptions.of(Options(given, {}, STREAMING)), schema())
-
-    return make
-
-
-def told(batches):
-    return [(row["event"], row["path"], row["zxid"], row["text"]) for batch in batches for row in batch.to_pylist()]
-
-
-def read_on(run, offset):
-    """Read until something is told: a notification may be under way."""
-
-    def read():
-        batches, end = run.read(offset)
-        return None if end is offset else (told(batches), end)
-
-    return wait_for(read, PATIENCE, "a change to be told")
+    return run_maker(connect_string, namespace)
 
 
 def test_what_exists_comes_first_then_each_change_with_its_zxid(zk, stream):

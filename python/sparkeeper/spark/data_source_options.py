@@ -57,6 +57,12 @@ class Connection:
         """
         return connect(_AsSession(self.settings), timeout=PATIENCE)  # type: ignore[arg-type]
 
+    @property
+    def namespace(self) -> str:
+        """What is put before every path: the connect string's chroot and the namespace."""
+        parts = (self.settings["connect"].partition("/")[2], self.settings.get("namespace", ""))
+        return "/" + "/".join(part.strip("/") for part in parts if part.strip("/"))
+
 
 class _AsSession:
     """Options where `connect` looks a session's settings up."""
@@ -102,6 +108,16 @@ class Options:
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return an option as it is."""
         return self._given.get(name, default)
+
+    def path(self, name: str, default: str = "/") -> str:
+        """Return a path, without the slash at its end that it may have.
+
+        Raises:
+            InvalidPath: It is not one ZooKeeper accepts.
+        """
+        path = (self._given.get(name) or default).removesuffix("/")
+        TreeScope(path)
+        return path or "/"
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """Return one of a few words; the first by default.
@@ -160,7 +176,7 @@ class Selection:
 def _selection(options: Options) -> dict[str, Any]:
     found: dict[str, Any] = {
         "connection": options.connection,
-        "path": options.text("path") or "/",
+        "path": options.path("path"),
         "depth": options.number("depth", 0, 10_000),
         "glob": options.text("glob"),
         "decode": options.choice("decode", ("text", "json", "none")),
@@ -198,9 +214,43 @@ class StreamOptions(Selection):
     @classmethod
     def of(cls, options: Options) -> StreamOptions:
         """Check what was given."""
-        state = options.text("state") or "streams"
-        TreeScope(state)
-        return cls(**_selection(options), state=state, starting=options.choice("starting", ("existing", "now")))
+        starting = options.choice("starting", ("existing", "now"))
+        return cls(**_selection(options), state=options.path("state", "streams"), starting=starting)
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What the stream is of: with another one, what was told of it would say nothing of the nodes there are."""
+        return {
+            "namespace": self.connection.namespace,
+            "path": _absolute(self.path),
+            "depth": self.depth,
+            "glob": self.glob,
+            "state": _absolute(self.state),
+        }
+
+    def check_subject(self, offset: Mapping[str, Any]) -> None:
+        """Check that an offset is of this stream; one that an older version wrote does not say.
+
+        Raises:
+            ConfigError: It is of another.
+        """
+        now = self.subject
+        was = offset.get("of", now)
+        changed = [name for name in now if was[name] != now[name]]
+        if changed:
+            said = ", ".join(f"{name} is {_shown(now[name])} and was {_shown(was[name])}" for name in changed)
+            raise ConfigError(
+                f'format("zookeeper"): continue a stream: {said}. A stream goes on with the nodes it began with: give '
+                "what was, or start the query with a new checkpoint"
+            )
+
+
+def _absolute(path: str) -> str:
+    return "/" + path.strip("/")
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else repr(value)
 
 
 @dataclass(frozen=True)
@@ -220,21 +270,18 @@ class WriteOptions:
             ConfigError: An option is not what it must be.
             InvalidPath: The path is not one ZooKeeper accepts.
         """
-        path = options.text("path")
-        if path is None:
+        if options.text("path") is None:
             raise ConfigError(
                 'format("zookeeper"): no path is given; name the node below which the rows go: .save("/config")'
             )
-        if overwrite and path.strip("/") == "":
+        path = options.path("path")
+        if overwrite and path == "/":
             raise ConfigError(
                 f'format("zookeeper"): overwriting {path!r} would delete everything; name the node below which all '
                 "else may go"
             )
-        TreeScope(path)
-        guard = options.text("guard")
+        guard = None if options.text("guard") is None else options.path("guard")
         version, token = options.number("guard_version", 0, 2**31 - 1), options.number("guard_token", 1, 2**63 - 1)
         if guard is None and (version is not None or token is not None):
             raise ConfigError('format("zookeeper"): guard_version and guard_token say more of a guard; give its path')
-        if guard is not None:
-            TreeScope(guard)
         return cls(options.connection, path, None if guard is None else (guard, version, token))

@@ -2,7 +2,8 @@
 
 One process follows the subtree with a cache. The first batch of a run compares the subtree with what earlier batches
 told, and says in its offset, under `caught_up`, where it did so after a gap; the next ones have each change that the
-cache saw. Every batch is written down before Spark hears of its offset, see `data_source_journal`.
+cache saw. Every batch is written down before Spark hears of its offset, see `data_source_journal`. An offset says too,
+under `of`, which nodes the stream is of: beside others, those that were told would seem deleted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.datasource import SimpleDataSourceStreamReader
 
-from sparkeeper.exceptions import HistoryLost
+from sparkeeper.exceptions import HistoryLost, NotAuthorized
 from sparkeeper.spark.data_source_changes import Change, compare, learn, rows
 from sparkeeper.spark.data_source_columns import chosen, select
 from sparkeeper.spark.data_source_journal import Journal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.types import StructType
 
+    from sparkeeper._sparkeeper import CacheSnapshot
     from sparkeeper.coordinator import Coordinator
     from sparkeeper.spark.data_source_options import StreamOptions
 
@@ -46,7 +48,7 @@ class TreeStream(SimpleDataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def initialOffset(self) -> dict[str, Any]:  # noqa: N802 - Spark's name
         """Begin a stream: its name leads to its state."""
-        return {"stream": uuid.uuid4().hex, "batch": 0}
+        return {"stream": uuid.uuid4().hex, "batch": 0, "of": self._options.subject}
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802 - Spark's name
         """Tell what there is, and no more."""
@@ -56,9 +58,12 @@ class TreeStream(SimpleDataSourceStreamReader, SupportsTriggerAvailableNow):
         """Return the changes since an offset, and the offset behind them.
 
         Raises:
+            ConfigError: The offset is of a stream of other nodes.
             HistoryLost: The state is older than the offset.
+            NotAuthorized: One of the nodes may not be read.
             Fenced: Another run of the query goes on.
         """
+        self._options.check_subject(start)
         if self._follower is None or self._follower.stream != start["stream"]:
             self._follower = Follower(self._options, start["stream"])
         journal = self._follower.journal
@@ -70,11 +75,11 @@ class TreeStream(SimpleDataSourceStreamReader, SupportsTriggerAvailableNow):
             )
         # Else there is a batch that a run wrote down and Spark did not hear of.
         if start["batch"] == journal.head.batch and not self._advance(self._follower):
-            return iter(()), start
+            return iter(()), start if "of" in start else {**start, "of": self._options.subject}
         head = journal.head
         found = [select(batch, self._columns) for batch in journal.rows(start["batch"], head.batch)]
         end = {"stream": start["stream"], "batch": head.batch, "zxid": head.zxid, "caught_up": head.caught_up}
-        return iter([batch for batch in found if batch.num_rows]), end
+        return iter([batch for batch in found if batch.num_rows]), {**end, "of": self._options.subject}
 
     def _advance(self, follower: Follower) -> bool:
         if self._last:
@@ -85,6 +90,7 @@ class TreeStream(SimpleDataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def readBetweenOffsets(self, start: dict[str, Any], end: dict[str, Any]) -> Iterator[Any]:  # noqa: N802 - Spark's
         """Read the same again, in a task."""
+        self._options.check_subject(end)
         # A first batch that is repeated begins at a new offset: nothing was told before.
         after = start["batch"] if start["stream"] == end["stream"] else 0
         with self._options.connection.open() as zk:
@@ -132,14 +138,27 @@ class Follower:
     def _compared(self) -> list[Change]:
         # So that a server that lags does not make a change of long ago a change after this run's beginning.
         self._zk.sync(self._root)
-        cache = self._zk.cache(self._root)
-        self._events = cache.events(timeout=0)
-        snapshot = cache.snapshot()
+        self._cache = self._zk.cache(self._root)
+        self._events = self._cache.events(timeout=0)
+        snapshot = self._readable()
         self._zk.on_state(self._heard)
         self.followed, self._covered = True, snapshot.zxid
         nodes = {path: snapshot[below] for below in snapshot if self._ours(path := self._absolute(below))}
         deaths: dict[str, int] = {}
         return compare(self._known, nodes, lambda path: self._died(path, deaths))
+
+    def _readable(self) -> CacheSnapshot:
+        snapshot = self._cache.snapshot()
+        for below in snapshot.hidden:
+            path = self._absolute(below)
+            if self._scope.concerns(path) and not self._is_state(path):
+                # What was heard is not told: whoever tries again compares.
+                self.followed = False
+                raise NotAuthorized(
+                    f"follow '{path}': its ACL does not let this session read it, so that its changes would be missed; "
+                    "check auth and acl, or leave it out by glob"
+                )
+        return snapshot
 
     def _changed(self) -> list[Change]:
         found = []
@@ -148,6 +167,7 @@ class Follower:
             if event.zxid > self._covered and self._ours(path):
                 node = None if event.kind == "DELETED" else (event.data, event.stat)
                 found.append(Change(event.kind, path, event.zxid, node))
+        self._readable()
         return found
 
     def _heard(self, state: str) -> None:
@@ -158,8 +178,11 @@ class Follower:
         return f"{self._root.rstrip('/')}/{below}" if below else self._root
 
     def _ours(self, path: str) -> bool:
+        return path in self._scope and not self._is_state(path)
+
+    def _is_state(self, path: str) -> bool:
         state = "/" + self._options.state.strip("/")
-        return path in self._scope and path != state and not path.startswith(f"{state}/")
+        return path == state or path.startswith(f"{state}/")
 
     def _died(self, path: str, deaths: dict[str, int]) -> int:
         """Return the first change after which the server is known to have been without a node."""

@@ -19,6 +19,9 @@ const IN_FLIGHT: usize = 256;
 /// More rows than this do not fit into one batch: each needs 64 bytes and a path.
 const LOOKED_UP: usize = 16_384;
 
+/// What is ZooKeeper's own: quotas, and who is in the ensemble.
+const RESERVED: &str = "/zookeeper";
+
 /// How often one batch is made again where others write the same nodes.
 const TRIES: usize = 16;
 
@@ -156,15 +159,27 @@ async fn send(
 /// The rows by absolute path, none twice and each of a size that can be sent.
 fn checked(session: &Session, root: &str, rows: Vec<(String, Vec<u8>)>) -> Result<Values> {
     let root = rooted(root);
+    not_reserved(&root, &session.absolute(&root)?)?;
     let mut found = Values::new();
     for (path, data) in rows {
         let path = place(&root, &path)?;
-        check_size("publish", &session.absolute(&path)?, data.len())?;
+        let absolute = session.absolute(&path)?;
+        not_reserved(&path, &absolute)?;
+        check_size("publish", &absolute, data.len())?;
         if found.insert(path.clone(), data).is_some() {
             return Err(Error::config(format!("publish '{path}': two rows name it; give one row for each node")));
         }
     }
     Ok(found)
+}
+
+fn not_reserved(path: &str, absolute: &str) -> Result<()> {
+    if absolute.strip_prefix(RESERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(Error::config(format!(
+            "publish '{path}': what is at and below {RESERVED} is ZooKeeper's own; write elsewhere, or in a namespace"
+        )));
+    }
+    Ok(())
 }
 
 /// With a leading slash, and none at the end.
@@ -270,6 +285,13 @@ mod tests {
         for path in ["/cc", "/", "/d/c"] {
             assert!(matches!(place("/c", path), Err(Error::Config(text)) if text.contains("not below '/c'")), "{path}");
         }
+        for absolute in ["/zookeeper", "/zookeeper/quota"] {
+            assert!(
+                matches!(not_reserved("a", absolute), Err(Error::Config(text)) if text.contains("own")),
+                "{absolute}"
+            );
+        }
+        not_reserved("a", "/zookeepers/a").expect("another name");
         assert_eq!((rooted("c/d"), rooted("/"), rooted("")), ("/c/d".into(), "/".into(), "/".into()));
     }
 }

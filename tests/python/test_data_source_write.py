@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
+from pyspark.sql.types import StringType, StructField, StructType
 
+from sparkeeper import exceptions
+from sparkeeper.spark.data_source_options import WRITING, Options, WriteOptions
+from sparkeeper.spark.data_source_write import TreeWriter
 from trees import on_server
 
 
@@ -135,11 +140,33 @@ def test_bad_rows_are_refused_before_any_lands(zk, write):
         ([("a", "1"), ("/config/a", "2")], "ConfigError.*publish '/config/a': two rows name it"),
         ([("a", "1"), ("/other/a", "2")], "ConfigError.*'/other/a': the row is not below '/config'"),
         ([("a", "1"), ("b//c", "2")], "InvalidPath.*doubled or trailing slash"),
+        ([("a", "1"), ("b😀", "2")], r"InvalidPath.*'b😀': ZooKeeper does not allow the character U\+1F600"),
         (large, r"PayloadTooLarge.*publish '/.*/config/b': the value has 1048576 bytes.*nothing was sent"),
     ]:
         with pytest.raises(PySparkException, match=error):
             write(rows)
     assert values(zk) == {"": b"", "a": b"0"}
+
+
+def test_paths_are_checked_in_tasks_before_any_commit(connect_string):
+    options = WriteOptions.of(Options({"connect": connect_string, "path": "/config"}, {}, WRITING), overwrite=False)
+    schema = StructType([StructField("path", StringType()), StructField("text", StringType())])
+    rows = pa.RecordBatch.from_pydict({"path": ["a", "b😀"], "text": ["1", "2"]})
+    with pytest.raises(exceptions.InvalidPath, match="U\\+1F600"):
+        TreeWriter(options, schema, overwrite=False).write(iter([rows]))
+
+
+def test_what_is_zookeepers_own_is_left_alone(write):
+    for path, row in [("/zookeeper", "quota"), ("/zookeeper/quota", "a"), ("/", "zookeeper/a")]:
+        with pytest.raises(PySparkException, match=r"ConfigError.*publish '/zoo.*: what is at and below /zookeeper is"):
+            write([(row, "1")], path, namespace="")
+    with pytest.raises(PySparkException, match=r"ConfigError.*publish '/zookeeper'"):
+        write([], "/zookeeper", "overwrite", namespace="")
+
+
+def test_a_namespace_may_have_a_node_of_that_name_and_a_path_a_slash_at_its_end(zk, write):
+    write([("a", "1")], "zookeeper/")
+    assert values(zk, "/zookeeper") == {"": b"", "a": b"1"}
 
 
 def test_bad_columns_and_options_are_refused(zk, write, registered):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
 from pyspark.sql.types import BinaryType, StringType
 
+from sparkeeper._sparkeeper import TreeScope
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.spark.data_source_columns import CHANGE, NODE
 
@@ -50,6 +51,7 @@ class TreeWriter(DataSourceArrowWriter):
 
         Raises:
             ConfigError: A path or a value is NULL.
+            InvalidPath: A path is not one ZooKeeper accepts.
         """
         found = Rows()
         for batch in iterator:
@@ -98,6 +100,7 @@ def _value(path: str | None, data: bytes | None, text: str | None) -> bytes:
             f'format("zookeeper"): cannot write: a row has the path NULL, and the value {data or text!r:.50}; '
             "filter such rows out"
         )
+    TreeScope(path)
     if data is not None:
         return bytes(data)
     if text is None:

@@ -11,12 +11,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-/// How many times as long as a look the pause before the next is.
-const PAUSE: u32 = 10;
+/// How long the pause before the next look is at most; else it is as long as the look.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Ports of servers that somebody connected to since the last look, and whether somebody looks.
 static WANTED: Mutex<(BTreeSet<u16>, bool)> = Mutex::new((BTreeSet::new(), false));
@@ -45,7 +45,7 @@ fn look() {
         if let Err(error) = set(&ports) {
             tracing::debug!(%error, "TCP_NODELAY not set; requests written back to back will be slower");
         }
-        std::thread::sleep(began.elapsed() * PAUSE);
+        std::thread::sleep(began.elapsed().min(PAUSE));
     }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,16 +70,26 @@ def test_a_tree_is_drawn_with_what_it_holds(shell: Shell, zk: sparkeeper.Coordin
 def test_changes_are_told_as_they_happen(shell: Shell, zk: sparkeeper.Coordinator, tmp_path: Path) -> None:
     zk.create("a")
     out = tmp_path / "out"
-    with out.open("w") as sink, shell.start("watch", "a", "--count", "3", "--json", stdout=sink) as running:
+    with out.open("w") as sink, shell.start("watch", "a", "--json", stdout=sink) as running:
         # It has begun when it tells of one.
         wait_for(lambda: zk.set("a", b"again") and out.read_text(), 60, "the first change")
         zk.create("a/b", b"x")
+        wait_for(lambda: "CREATED" in out.read_text(), 60, "the node to be told of")
         zk.delete("a/b")
-        assert running.end()[0] == 0
+        wait_for(lambda: "DELETED" in out.read_text(), 60, "its end to be told of")
+        running.process.send_signal(signal.SIGINT)
+        assert running.end()[0] == 130
     events = [json.loads(line) for line in out.read_text().splitlines()]
-    assert len(events) == 3
     assert [one["zxid"] for one in events] == sorted(one["zxid"] for one in events)
-    assert events[0]["path"] == "a"
+    assert [(one["kind"], one["path"]) for one in events[-2:]] == [("CREATED", "a/b"), ("DELETED", "a/b")]
+
+
+def test_a_watch_ends_after_so_many_changes_or_when_nothing_happens(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    zk.create("a")
+    with shell.start("watch", "a", "--count", "1") as running:
+        wait_for(lambda: zk.set("a", b"again") and running.process.poll() is not None, 60, "the end")
+        assert running.end()[0] == 0
+    assert shell.run("watch", "a", "--timeout", "0.2") == b""
 
 
 def test_help_and_version_are_there(shell: Shell) -> None:

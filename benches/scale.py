@@ -5,8 +5,7 @@
 One machine runs everything: the servers, which sync every write to disk, and the clients, a process for each load.
 Rates are therefore those of both together. What is counted of the servers alone is the processor time of their
 processes and their heap after a full collection, before and after; costs of one are the difference over the count. With
-three and five servers they are counted for the leader and for a follower. Prints Markdown tables; `docs/sizing.md` has
-them.
+three and five servers they are counted for the leader and for a follower. Prints Markdown tables.
 """
 
 from __future__ import annotations

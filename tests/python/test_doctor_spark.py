@@ -75,11 +75,11 @@ def full_server():
 
 
 def fills(stack, address):
-    link = stack.enter_context(socket.create_connection(address, 10))
-    link.settimeout(0.5)
     try:
+        link = stack.enter_context(socket.create_connection(address, 10))
+        link.settimeout(0.5)
         return not link.recv(1)
-    except ConnectionResetError:
+    except ConnectionError:
         return True
     except TimeoutError:
         return False

@@ -33,8 +33,9 @@ def closer(timeout: float) -> Callable[[Place], bool]:
         try:
             with socket.create_connection(place, timeout) as link:
                 return not link.recv(1)
-        except ConnectionResetError:
-            return True
+        except ConnectionError as error:
+            # Reset, or a broken pipe where it was closed before we heard that it was made.
+            return not isinstance(error, ConnectionRefusedError)
         except OSError:
             return False
 

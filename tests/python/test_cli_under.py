@@ -190,12 +190,12 @@ def test_a_standby_takes_over_from_a_killed_leader_with_a_larger_token(shell: Sh
 def test_who_stands_again_leads_again_after_a_loss(proxy: Proxy, namespace: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     far = Shell(f"127.0.0.1:{proxy.port}", namespace)
-    options = ("--again", "--session-timeout", "3", "--grace", "0.5")
+    options = ("--again", "--session-timeout", "6", "--grace", "1")
     with far.start("elect", "stream", *options, "--", PYTHON, "-c", STUBBORN, str(log)) as one:
         wait_for(lambda: ticks(log), 60, "it to lead")
         proxy.freeze()
         process = ticks(log)[0][1]
-        wait_for(lambda: not _alive(process), 10, "the command to be stopped")
+        wait_for(lambda: not _alive(process), 20, "the command to be stopped")
         proxy.thaw()
         wait_for(lambda: ticks(log)[-1][1] != process, 60, "it to lead again")
         one.process.kill()

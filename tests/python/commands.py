@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -79,11 +78,5 @@ class Running:
 
 def ticks(file: Path, kind: str = "tick") -> list[tuple[float, int]]:
     """Return when a stubborn command wrote, and which process that was."""
-    return [(moment, process) for moment, process in _entries(file, kind)]
-
-
-def _entries(file: Path, kind: str) -> Iterator[tuple[float, int]]:
-    for line in file.read_text().splitlines() if file.exists() else []:
-        word, moment, process, *_ = line.split()
-        if word == kind:
-            yield float(moment), int(process)
+    entries = [line.split() for line in (file.read_text().splitlines() if file.exists() else [])]
+    return [(float(moment), int(process)) for word, moment, process, *_ in entries if word == kind]

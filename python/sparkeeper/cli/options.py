@@ -27,9 +27,6 @@ Namespace = Annotated[
     typer.Option("--namespace", "-n", metavar="PATH", envvar="SPARKEEPER_NAMESPACE", help="What paths are below."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-Timeout = Annotated[
-    float, typer.Option("--connect-timeout", metavar="SECONDS", help="How long to try to reach a server.")
-]
 PATIENCE = 10.0
 
 

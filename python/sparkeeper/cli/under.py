@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import threading
 import time
@@ -74,7 +73,7 @@ def lock(  # noqa: PLR0913 - each is an option
         handle = zk.lock(path)
         with _announced(tell, lambda: [one.owner for one in handle.contenders()]):
             held = handle.acquire(timeout)
-        code = _run(zk, path, command, held, grace, tell, functools.partial(held.release, wait=True))
+        code = _run(zk, path, command, held, grace, tell, held.release)
     raise typer.Exit(LOST if code is None else code)
 
 
@@ -107,7 +106,7 @@ def elect(  # noqa: PLR0913 - each is an option
         while True:
             with _announced(tell, lambda: [one.id for one in election.candidates()]):
                 term = election.campaign(timeout)
-            code = _run(zk, path, command, term, grace, tell, functools.partial(term.step_down, wait=True))
+            code = _run(zk, path, command, term, grace, tell, term.step_down)
             if code is not None or not again:
                 raise typer.Exit(LOST if code is None else code)
 
@@ -129,18 +128,19 @@ def _run(  # noqa: PLR0913, PLR0917 - all of a run
     grant: Grant,
     grace: float,
     tell: Callable[..., None],
-    end: Callable[[], None],
+    end: Callable[..., None],
 ) -> int | None:
     tell("acquired", f"acquired, token {grant.token}", token=grant.token)
     where = {"SPARKEEPER_TOKEN": str(grant.token), "SPARKEEPER_PATH": path, "SPARKEEPER_CONNECT": zk.connect_string}
     with Child(command, where) as child:
         code = child.wait(grant, grace)
+    # Where the link is back before the lease ended, it is ours still, and would bar us too. What cannot be given back
+    # now goes with the session, which ends with us.
+    with contextlib.suppress(SparkeeperError):
+        end(wait=code is not None)
     if code is None:
         tell("lost", "lost: it could be confirmed no more, and the command was stopped", token=grant.token)
         return None
-    # What cannot be given back now goes with the session, which ends with us.
-    with contextlib.suppress(SparkeeperError):
-        end()
     tell("released", f"released, exit code {code}", token=grant.token, code=code)
     return code
 

@@ -72,8 +72,7 @@ impl Session {
             _ => writes.iter().zip(&paths).map(|(write, path)| write.bytes() + path.len() + 64).sum(),
         };
         check_size(attempt, first, bytes).map_err(whole)?;
-        let incarnation = self.live().await.map_err(whole)?;
-        let client = incarnation.client().map_err(whole)?;
+        let (incarnation, client) = self.live_client().await.map_err(whole)?;
         let mut multi = client.new_multi_writer();
         let filled = fill(&mut multi, &incarnation, writes, &paths, guards);
         filled.map_err(|error| whole(Error::from_client(&error, attempt, first)))?;

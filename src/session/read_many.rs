@@ -43,8 +43,7 @@ impl Session {
         let Some(first) = reads.first() else { return Ok(Vec::new()) };
         let paths = reads.iter().map(|read| self.absolute(read.path())).collect::<Result<Vec<_>>>()?;
         let results = loop {
-            let incarnation = self.live().await?;
-            let client = incarnation.client()?;
+            let (incarnation, client) = self.live_client().await?;
             match incarnation.request("read", first.path(), send(&client, reads, &paths)).await {
                 Err(Error::ConnectionLost(_)) => {
                     // Its end is seen by the next turn of the loop, which asks for the next session.

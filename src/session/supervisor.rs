@@ -144,6 +144,21 @@ impl Session {
         }
     }
 
+    /// The live incarnation with its client. It may end between one and the other: then it is the next one, since
+    /// nothing was asked of it.
+    ///
+    /// # Errors
+    /// As [`Session::live`].
+    pub(super) async fn live_client(&self) -> Result<(Arc<Incarnation>, Arc<zookeeper_client::Client>)> {
+        loop {
+            let incarnation = self.live().await?;
+            match incarnation.client() {
+                Err(Error::SessionExpired(_)) => {}
+                client => return client.map(|client| (incarnation, client)),
+            }
+        }
+    }
+
     /// The live incarnation, however long it takes to come up.
     ///
     /// # Errors

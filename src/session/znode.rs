@@ -114,9 +114,9 @@ impl Session {
             match self.create_once(&Node { path, data, kind, access }, guards).await {
                 Err(Error::NoNode(_)) if parents => {
                     let absolute = self.absolute(path)?;
-                    let incarnation = self.live().await?;
+                    let (incarnation, client) = self.live_client().await?;
                     let above = parent_of(&absolute).unwrap_or("/");
-                    make_parents(&incarnation, &*incarnation.client()?, above, zk::CreateMode::Persistent).await?;
+                    make_parents(&incarnation, &client, above, zk::CreateMode::Persistent).await?;
                 }
                 Err(Error::Unsupported(_)) if kind.fallback => kind = kind.plain(),
                 created => return created,
@@ -144,8 +144,7 @@ impl Session {
         let Node { path, data, kind, access } = *node;
         let absolute = self.absolute(path)?;
         check_size("create", &absolute, data.len())?;
-        let incarnation = self.live().await?;
-        let client = incarnation.client()?;
+        let (incarnation, client) = self.live_client().await?;
         let acls = access.map(Access::acls);
         let options = kind.options(acls.as_deref().map_or_else(|| incarnation.acls(), zk::Acls::new));
         let created = incarnation.request("create", path, client.create(&absolute, data, &options)).await;
@@ -220,8 +219,8 @@ impl Session {
         if root == "/" || parent_of(&absolute) != Some(root.as_str()) {
             return Ok(false);
         }
-        let incarnation = self.live().await?;
-        make_parents(&incarnation, &*incarnation.client()?, &root, zk::CreateMode::Persistent).await?;
+        let (incarnation, client) = self.live_client().await?;
+        make_parents(&incarnation, &client, &root, zk::CreateMode::Persistent).await?;
         Ok(true)
     }
 
@@ -233,8 +232,7 @@ impl Session {
     ) -> Result<T> {
         let path = self.absolute(path)?;
         loop {
-            let incarnation = self.live().await?;
-            let client = incarnation.client()?;
+            let (incarnation, client) = self.live_client().await?;
             match incarnation.request(attempt, &path, request(&client, &path)).await {
                 Err(Error::ConnectionLost(_)) => {
                     // Its end is seen by the next turn of the loop, which asks for the next session.

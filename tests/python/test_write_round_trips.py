@@ -19,21 +19,19 @@ def far(proxy, coordinator):
 
 
 @pytest.fixture
-def table(spark, zk, tmp_path):
-    path = tmp_path / "t"
-    zk.write(spark.range(10)).save(path)
-    return path
-
-
-@pytest.fixture
-def counted(proxy, table):
-    """Save often, and return the fewest requests up to each step, each step's own."""
+def counted(spark, zk, proxy, tmp_path):
+    """Save often to a table that is there, and return the fewest requests up to each step, each step's own."""
+    tables = itertools.count()
 
     def count(make):
+        # Each has a table of its own and the same jobs: whether the shard of an id is made depends on those before.
+        table = tmp_path / f"t{next(tables)}"
+        zk.write(spark.range(10)).job_id("first").save(table)
         runs = []
         for run in range(_RUNS):
             at = {}
-            make(run).on_step(lambda step, at=at: at.update({step: _requests(proxy)})).save(table)
+            write = make().job_id(f"job-{run}")
+            write.on_step(lambda step, at=at: at.update({step: _requests(proxy)})).save(table)
             runs.append(at)
         return {
             step: min(at[step] - at[before] for at in runs)
@@ -55,10 +53,9 @@ def commit_of(requests):
 def test_a_commit_takes_two_requests_and_a_save_few_more(spark, far, counted):
     held = far.lock("nightly").acquire(10)
     shapes = {
-        "append": lambda _: far.write(spark.range(10)),
-        "overwrite": lambda _: far.write(spark.range(10)).mode("overwrite"),
-        "job_id": lambda run: far.write(spark.range(10)).job_id(f"job-{run}"),
-        "guard": lambda _: far.write(spark.range(10)).guard(held),
+        "append": lambda: far.write(spark.range(10)),
+        "overwrite": lambda: far.write(spark.range(10)).mode("overwrite"),
+        "guard": lambda: far.write(spark.range(10)).guard(held),
     }
     for name, make in shapes.items():
         requests = counted(make)
@@ -70,8 +67,8 @@ def test_a_commit_takes_two_requests_and_a_save_few_more(spark, far, counted):
 def test_executors_and_files_ask_nothing(spark, far, proxy, counted):
     far.exists("nothing")
     connections = proxy.accepted
-    few = counted(lambda _: far.write(spark.range(0, 100, 1, 1)))
-    many = counted(lambda _: far.write(spark.range(0, 100, 1, 40)))
+    few = counted(lambda: far.write(spark.range(0, 100, 1, 1)))
+    many = counted(lambda: far.write(spark.range(0, 100, 1, 40)))
     assert many == few
     assert many[Step.STAGED] + many[Step.RELOCATED] <= 2
     assert proxy.accepted == connections

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from machine import Usage
 from scale_load import Work, serve
 from scale_report import costs, growth, plot, sizing
-from server_probe import Footprint, cpu
+from server_probe import cpu, live_heap
 from sparkeeper.local import LocalEnsemble, LocalServer, ServerSettings
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ BUSY = 0.10
 
 @dataclass(frozen=True)
 class Moment:
-    """What servers hold, and have used of their processors, before and after looking at it."""
+    """The leader's live megabytes, and what servers have used of their processors, before and after looking at it."""
 
     until: dict[str, float]
     since: dict[str, float]
-    held: Footprint
+    heap: float
 
 
 class Servers:
@@ -60,8 +60,8 @@ class Servers:
     def now(self) -> Moment:
         """Say what they hold and have used."""
         until = self._used()
-        held = Footprint.of(self.leader)
-        return Moment(until, self._used(), held)
+        heap = live_heap(self.leader)
+        return Moment(until, self._used(), heap)
 
     def _used(self) -> dict[str, float]:
         used = {"leader": cpu(self.leader)}
@@ -104,7 +104,7 @@ def run(load: str, count: int, found: Servers) -> dict[str, Any]:
         "count": count,
         "figures": figures,
         "costs": [_cost(work, moments) for work in works],
-        "resident": max(moment.held.resident for moment in moments.values()),
+        "heap": max(moment.heap for moment in moments.values()),
         "others": others,
     }
 
@@ -113,7 +113,7 @@ def _cost(work: Work, moments: dict[str, Moment]) -> dict[str, Any]:
     """Divide what was used and is held since by the count: microseconds, bytes."""
     since, until = moments[work.since], moments[work.until]
     used = {role: 1e6 * (until.until[role] - before) / work.count for role, before in since.since.items()}
-    return {"what": work.what, **used, "bytes": 2**20 * (until.held.heap - since.held.heap) / work.count}
+    return {"what": work.what, **used, "bytes": 2**20 * (until.heap - since.heap) / work.count}
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ SHARE = 0.6
 """Of one core: a server's requests pass through single threads, and a leader that is always full drops sessions."""
 HEAP = 4 * 2**30
 """Bytes for live objects: half of a server with a heap of 8 GiB."""
+EXECUTOR = 8
+"""Sessions of one with four cores: a Python worker for each, and as many more where RDD tasks run beside SQL."""
 TITLES = {
     "sessions": "Sessions, each taking a lock of its own",
     "caches": "Sessions that follow one subtree",
@@ -26,7 +28,8 @@ AXES = {"sessions": "sessions", "caches": "followers", "line": "in line", "tasks
 
 def number(value: float) -> str:
     """Write three significant digits."""
-    return f"{float(f'{value:.3g}'):,g}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:g}"  # noqa: PLR2004 - where digits end
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -43,14 +46,14 @@ def growth(runs: list[Run]) -> str:
         ours = [run for run in runs if run["load"] == load]
         kinds = [cost["what"] for cost in ours[0]["costs"]]
         head = [load, *ours[0]["figures"], *(f"server us a {kind}" for kind in kinds)]
-        head += [f"server bytes a {kinds[0]}", "server MB"]
+        head += [f"server bytes a {kinds[0]}", "server live MB"]
         rows = [
             [
                 f"{run['count']:,}",
                 *map(number, run["figures"].values()),
                 *(number(cost["leader"]) for cost in run["costs"]),
                 number(run["costs"][0]["bytes"]),
-                number(run["resident"]),
+                number(run["heap"]),
             ]
             for run in ours
         ]
@@ -77,18 +80,19 @@ def costs(by_size: dict[int, list[Run]]) -> str:
 def sizing(by_size: dict[int, list[Run]], runs: list[Run]) -> str:
     """Write what a server and an ensemble carry, by the busiest of its servers."""
     rows = []
-    for title, kind in (
-        ("locks/s", "lock"),
-        ("tasks/s", "task"),
-        ("commits/s", "commit"),
-        ("notices/s", "notice"),
-        ("sessions that only stay alive", "second of a session"),
+    for title, kind, each in (
+        ("locks/s", "lock", 1),
+        ("tasks/s", "task", 1),
+        ("commits/s", "commit", 1),
+        ("notices/s", "notice", 1),
+        ("sessions that only stay alive", "second of a session", 1),
+        ("executors of four cores, likewise", "second of a session", EXECUTOR),
     ):
         cells = []
         for size in sorted(by_size):
             found = _cost(by_size[size], kind)
             # A follower's cost is the mean of all: more of them share the clients.
-            cells.append(number(SHARE * 1e6 / max(found["leader"], found.get("follower", 0.0))))
+            cells.append(number(SHARE * 1e6 / max(found["leader"], found.get("follower", 0.0)) / each))
         rows.append([title, *cells])
     largest = {run["load"]: run for run in runs}
     for title, load in (("sessions by memory", "sessions"), ("open tasks by memory", "tasks")):
@@ -110,10 +114,10 @@ def plot(runs: list[Run], path: Path) -> None:
 
     def panel(load: str, field: str | None) -> Any:  # noqa: ANN401 - altair's own
         ours = [run for run in runs if run["load"] == load]
-        rows = [{"count": run["count"], "value": run["figures"][field] if field else run["resident"]} for run in ours]
+        rows = [{"count": run["count"], "value": run["figures"][field] if field else run["heap"]} for run in ours]
         scale = alt.Scale(type="log") if load == "tasks" else alt.Scale(zero=True)
         return (
-            alt.Chart(alt.Data(values=rows), title=field or "server, resident MB")
+            alt.Chart(alt.Data(values=rows), title=field or "server, live MB")
             .mark_line(point=True)
             .encode(
                 x=alt.X("count:Q", title=AXES[load], scale=scale),

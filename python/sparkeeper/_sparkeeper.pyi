@@ -1724,6 +1724,7 @@ class Held:
         """
         The caller has it now.
         """
+    def _repr_html_(self, /) -> str: ...
     def check(self, /) -> None:
         """
         Returns if the lock is provably ours now.
@@ -2065,6 +2066,7 @@ class Lock:
     def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
     def __reduce__(self, /) -> Any: ...
     def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
     def acquire(self, /, timeout: float | timedelta | None = None) -> Held:
         """
         Waits for the lock.
@@ -2649,6 +2651,7 @@ class Permits:
         """
         The caller has them now.
         """
+    def _repr_html_(self, /) -> str: ...
     def check(self, /) -> None:
         """
         Returns if the permits are provably ours now, all of them.
@@ -3290,6 +3293,7 @@ class Semaphore:
     def __exit__(self, /, _kind: Any | None = None, _error: Any | None = None, _trace: Any | None = None) -> None: ...
     def __reduce__(self, /) -> tuple[Any, tuple[Any, str, str, Any]]: ...
     def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
     def acquire(self, /, n: "int" = 1, timeout: float | timedelta | None = None) -> Permits:
         """
         Waits for `n` permits: all or none.
@@ -3611,6 +3615,7 @@ class Term:
         """
         The caller has it now.
         """
+    def _repr_html_(self, /) -> str: ...
     def check(self, /) -> None:
         """
         Returns if we provably lead now.

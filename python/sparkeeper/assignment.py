@@ -9,6 +9,7 @@ from sparkeeper.assign_inputs import Given, Placed, every_owner, named
 from sparkeeper.columns import is_arrow
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.names import Names
+from sparkeeper.notebook import chart, html
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -91,6 +92,17 @@ class Assignment:
         """
         problem = AssignmentProblem(**self._inputs)
         problem.verify(self.certificate if certificate is None else _certificate(certificate), self._placed.positions)
+
+    def plot(self) -> Any:  # noqa: ANN401 - altair is optional
+        """Draw what every member owns, and the mean: an altair chart.
+
+        Raises:
+            ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
+        """
+        return chart.balance(self.loads, f"{len(self):,} partitions, {self.certificate.strategy}", "Assignment.plot()")
+
+    def _repr_html_(self) -> str:
+        return html.assignment(self)
 
     def __eq__(self, other: object) -> bool:
         """Whether the same partitions have the same owners, with the same certificate."""

@@ -12,6 +12,7 @@ from sparkeeper import _task
 from sparkeeper._sparkeeper import Secret
 from sparkeeper.coordinator import Coordinator
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.notebook import waiting
 from sparkeeper.tls import Tls
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
         owner=owner or _owner(lookup),
         scope=_task.scope(),
     )
+    waiting.show()
     coordinator._open(timeout)  # noqa: SLF001 - ours
     return coordinator
 
@@ -106,9 +108,15 @@ def _resolve(target: SparkSession | str | None) -> tuple[str, Lookup]:
     lookup = _task_settings()
     where = lookup("connect") or os.environ.get(ENVIRONMENT)
     if where is None:
+        if _task.running() is not None:
+            raise ConfigError(
+                "connect(): this Spark task was told no spark.zookeeper.connect: the session has none, or it is a task "
+                f"of an RDD, which is told no settings; set it, or {ENVIRONMENT} on the executors, or send the task a "
+                "handle that the driver made, such as zk.lock(path): it connects where it is used"
+            )
         raise ConfigError(
-            "connect(): not in a Spark task whose driver set spark.zookeeper.connect, and the environment variable "
-            f"{ENVIRONMENT} is not set; set one, or pass a SparkSession or host:port"
+            f"connect(): not in a Spark task, and the environment variable {ENVIRONMENT} is not set; "
+            "set it, or pass a SparkSession or host:port"
         )
     return where, lookup
 

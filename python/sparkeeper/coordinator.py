@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from sparkeeper import _sparkeeper
 from sparkeeper.config import MISSING, Config
 from sparkeeper.election import Election
+from sparkeeper.notebook import html
 from sparkeeper.partitions import Partitions
 from sparkeeper.tasks import Tasks
 
@@ -339,3 +340,6 @@ class Coordinator(_sparkeeper.Coordinator):
         """Say where it is connected, as what, and its state."""
         place = f"{self.connect_string}/{self.namespace}" if self.namespace else self.connect_string
         return f"<Coordinator {place} {self.state} session={self.session_id:#x}>"
+
+    def _repr_html_(self) -> str:
+        return html.coordinator(self)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sparkeeper import _sparkeeper
 from sparkeeper.exceptions import ConfigError, SessionExpired, TermLost
+from sparkeeper.notebook import html
+from sparkeeper.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,6 +94,13 @@ class Election(_sparkeeper.Election):
         A leader that came and went between two looks is not shown.
         """
         return Leaders(self._observe(), self.path)
+
+    def timeline(self) -> Timeline:
+        """Follow the leaders in the background from now on, to see and draw who led when."""
+        return Timeline(self.observe(), self.path)
+
+    def _repr_html_(self) -> str:
+        return html.election(self)
 
 
 class Leaders:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper._sparkeeper import Certificate
+from sparkeeper.notebook import chart, html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,12 +103,24 @@ class GroupAssignment:
         """Return `to_arrow` as a DataFrame."""
         return self.to_arrow().to_pandas()
 
+    def plot(self) -> Any:  # noqa: ANN401 - altair is optional
+        """Draw how many partitions every member has, and the mean: an altair chart.
+
+        Raises:
+            ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
+        """
+        loads = {member: len(self.of(member)) for member in self.members}
+        return chart.balance(loads, f"generation {self.generation}", "GroupAssignment.plot()")
+
     def __repr__(self) -> str:
         """Say how many each has."""
         loads = Counter(self.owners.values())
         each = ", ".join(f"{member}: {loads[member]}" for member in self.members)
         why = "" if self.unowned is None else f", others have no owner: {self.unowned}"
         return f"<GroupAssignment generation={self.generation} {len(self.owners)} partitions ({each}){why}>"
+
+    def _repr_html_(self) -> str:
+        return html.group_assignment(self)
 
 
 @dataclass(frozen=True)

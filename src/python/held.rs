@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
+use super::notebook;
 use super::runtime::{block_on, core};
 use crate::recipes::{self, Mode};
 use crate::session::{Grant, GrantState};
@@ -216,6 +217,10 @@ impl Held {
              send its token, or the lock handle, and acquire there",
             self.held.name()
         )))
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "held")
     }
 
     fn __repr__(&self) -> String {

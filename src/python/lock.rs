@@ -12,6 +12,7 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::Handle;
 use super::held::{Held, side, state_name};
+use super::notebook;
 use super::read_write_lock::ReadWriteLock;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
@@ -285,6 +286,10 @@ impl Lock {
             Source::Write(_) => "write",
         };
         (py.import("operator")?.call_method1("methodcaller", (side,))?, (&self.pair,)).into_bound_py_any(py)
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "lock")
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -46,6 +46,7 @@ mod membership;
 mod metrics;
 mod multi;
 mod multi_lock;
+mod notebook;
 mod observer;
 mod partition_member;
 mod partitions;

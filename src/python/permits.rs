@@ -10,6 +10,7 @@ use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::held::{here, state_name};
+use super::notebook;
 use super::runtime::block_on;
 use crate::recipes;
 use crate::session::Grant;
@@ -182,6 +183,10 @@ impl Permits {
              send their token, or the semaphore handle, and acquire there",
             self.permits.name()
         )))
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "held")
     }
 
     fn __repr__(&self) -> String {

@@ -10,6 +10,7 @@ use super::contender::Contender;
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::Rebuild;
+use super::notebook;
 use super::permits::{PermitHolder, Permits};
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
@@ -244,6 +245,10 @@ impl Semaphore {
         keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
         keywords.set_item("owner", owner)?;
         self.handle.reduce(py, "semaphore", keywords)
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "semaphore")
     }
 
     fn __repr__(&self) -> String {

@@ -12,6 +12,7 @@ use super::awaitable::{Awaitable, Nothing, awaitable, present};
 use super::callbacks;
 use super::errors::raise;
 use super::held::{here, state_name};
+use super::notebook;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use crate::error::Result;
@@ -263,6 +264,10 @@ impl Term {
              send its token, or the election handle, and campaign there",
             self.won.name()
         )))
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "held")
     }
 
     fn __repr__(&self) -> String {

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use zookeeper_client as zk;
 
+use super::patience::Patience;
 use super::place::Place;
 use super::turn::{Rule, Ticket, Turn, ambiguous, line, positions};
 use crate::error::{Error, Result};
@@ -133,13 +134,23 @@ pub(super) async fn advance(
     wait: bool,
 ) -> Result<bool> {
     let client = incarnation.client()?;
+    let mut patience = Patience::new(kind.grant);
     loop {
         let line = ordered(incarnation, &client, parent, line(&created.siblings, kind.markers)).await?;
         match (kind.rule)(&line, &created.name) {
             Turn::In => return Ok(true),
             Turn::Gone => return Err(Error::session_expired(format!("'{resource}': our node in line was deleted"))),
             Turn::Watch(_) if !wait => return Ok(false),
-            Turn::Watch(before) => gone(incarnation, &client, &child(parent, &before)).await?,
+            Turn::Watch(before) => {
+                let first = line.first().map_or(&before, |ticket| &ticket.name);
+                let others = line.iter().skip(1).take_while(|ticket| ticket.name != created.name).count();
+                let (first, before) = (child(parent, first), child(parent, &before));
+                tokio::select! {
+                    biased;
+                    gone = gone(incarnation, &client, &before) => gone?,
+                    never = patience.tell(incarnation, &client, resource, &first, others) => match never? {},
+                }
+            }
         }
         created.epoch = incarnation.link().epoch;
         created.siblings = siblings(incarnation, &client, parent).await?;

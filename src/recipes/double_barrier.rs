@@ -135,8 +135,9 @@ impl DoubleBarrier {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn members(&self) -> Result<Vec<Contender>> {
-        let incarnation = self.0.place.session.live().await?;
-        let mut members = contenders::contenders(&incarnation, &self.0.members.path, LINE).await?;
+        let (session, path) = (&self.0.place.session, &self.0.members.path);
+        let mut members =
+            session.look(|incarnation| async move { contenders::contenders(&incarnation, path, LINE).await }).await?;
         // Answers carry the marker too, in the member's name; they have no owner.
         members.retain(|member| !member.owner.is_empty());
         for (position, member) in members.iter_mut().enumerate() {

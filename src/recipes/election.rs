@@ -156,8 +156,9 @@ impl Election {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn leader(&self) -> Result<Option<Candidate>> {
-        let incarnation = self.0.place.session.live().await?;
-        let found = contenders::holder(&incarnation, &self.0.place.path, LINE).await?;
+        let Place { session, path, .. } = &self.0.place;
+        let found =
+            session.look(|incarnation| async move { contenders::holder(&incarnation, path, LINE).await }).await?;
         let leader = found.map(|(leader, _)| Candidate::from(leader));
         self.know(leader.as_ref().map(|leader| leader.id.clone()));
         Ok(leader)
@@ -169,11 +170,14 @@ impl Election {
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn candidates(&self) -> Result<Vec<Candidate>> {
         let Place { session, path, .. } = &self.0.place;
-        let incarnation = session.live().await?;
-        let line = contenders::contenders(&incarnation, path, LINE).await?;
+        let (line, hall) = session
+            .look(|incarnation| async move {
+                Ok((contenders::contenders(&incarnation, path, LINE).await?, self.standing(&incarnation).await?))
+            })
+            .await?;
         let mut found: Vec<Candidate> = line.into_iter().map(Candidate::from).collect();
         let mut leading = found.first().cloned();
-        for other in self.standing(&incarnation).await? {
+        for other in hall {
             let priority = (other.card.strategy == Strategy::Priority).then_some(other.card.priority);
             // Who was elected stands still, in the line and in the hall.
             let same = |leader: &Candidate| leader.session_id == other.session_id && leader.id == other.card.id;

@@ -130,8 +130,8 @@ impl Lock {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<Contender>> {
-        let incarnation = self.place.session.live().await?;
-        contenders::contenders(&incarnation, &self.place.path, self.line).await
+        let Place { session, path, .. } = &self.place;
+        session.look(|incarnation| async move { contenders::contenders(&incarnation, path, self.line).await }).await
     }
 
     /// Asks whoever holds now to let go, and says who that is; see [`revocation`].
@@ -210,10 +210,8 @@ impl Lock {
 
 /// Who bars the way at `place`, in words; `None` where no server says.
 pub(super) async fn who_holds(place: &Place, line: LineKind) -> Option<String> {
-    let ask = async {
-        let incarnation = place.session.live().await?;
-        contenders::holder(&incarnation, &place.path, line).await
-    };
+    let ask =
+        place.session.look(|incarnation| async move { contenders::holder(&incarnation, &place.path, line).await });
     match tokio::time::timeout(WHO_HOLDS, ask).await {
         Ok(Ok(Some((first, others)))) => {
             let Contender { owner, token, session_id, .. } = first;

@@ -23,6 +23,7 @@ pub mod lock;
 pub(crate) mod membership;
 pub mod multi_lock;
 mod noticed;
+mod patience;
 pub mod pick;
 pub(crate) mod place;
 pub mod queue;

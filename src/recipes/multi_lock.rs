@@ -131,10 +131,11 @@ impl MultiLock {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<(String, Vec<Contender>)>> {
-        let incarnation = self.session.live().await?;
         let mut lines = Vec::with_capacity(self.places.len());
-        for place in self.places.iter() {
-            lines.push((place.name.clone(), contenders::contenders(&incarnation, &place.path, LINE).await?));
+        for Place { name, path, .. } in self.places.iter() {
+            let line =
+                self.session.look(|incarnation| async move { contenders::contenders(&incarnation, path, LINE).await });
+            lines.push((name.clone(), line.await?));
         }
         Ok(lines)
     }

@@ -160,8 +160,8 @@ impl Semaphore {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn holders(&self) -> Result<Vec<PermitHolder>> {
-        let incarnation = self.place().session.live().await?;
-        Ok(holders(&incarnation, &self.0.leases, usize::MAX).await?.0)
+        let session = &self.place().session;
+        Ok(session.look(|incarnation| async move { holders(&incarnation, &self.0.leases, usize::MAX).await }).await?.0)
     }
 
     /// Everybody in line for permits; the first is served next.
@@ -169,8 +169,8 @@ impl Semaphore {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn contenders(&self) -> Result<Vec<Contender>> {
-        let incarnation = self.place().session.live().await?;
-        contenders::contenders(&incarnation, &self.0.locks, LINE).await
+        let session = &self.place().session;
+        session.look(|incarnation| async move { contenders::contenders(&incarnation, &self.0.locks, LINE).await }).await
     }
 
     /// How many permits are held through this handle.

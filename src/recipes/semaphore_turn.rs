@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use zookeeper_client as zk;
 
+use super::patience::Patience;
 use super::place::Place;
 use super::semaphore_limit::PERMITS;
 use super::semaphore_permits::{Room, decode, room, within};
@@ -72,6 +73,7 @@ impl Leases {
     /// # Cancel safety
     /// Leaves no watch.
     pub(super) async fn until_room(&self, incarnation: &Incarnation, client: &zk::Client, wanted: u32) -> Result<Look> {
+        let mut patience = Patience::new(GrantKind::Permits);
         loop {
             incarnation.connected().await?;
             // Watched for a change before it is read: none is missed, also where the node is not there yet.
@@ -97,10 +99,13 @@ impl Leases {
             if look.room(wanted) != Room::Full {
                 return Ok(look);
             }
+            let holder = child(&self.path, look.leases.first().map_or("", String::as_str));
             tokio::select! {
+                biased;
                 _ = given_back.changed() => {}
                 _ = raised.changed() => {}
                 why = incarnation.ended() => return Err(why),
+                never = patience.tell(incarnation, client, &self.place.name, &holder, 0) => match never? {},
             }
         }
     }

@@ -42,6 +42,7 @@ mod leaf;
 mod lease;
 pub mod letter;
 mod limits;
+mod look;
 mod metrics;
 mod multi;
 mod names;

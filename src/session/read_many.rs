@@ -42,18 +42,14 @@ impl Session {
     pub async fn read_many(&self, reads: &[Read]) -> Result<Vec<Result<Answer>>> {
         let Some(first) = reads.first() else { return Ok(Vec::new()) };
         let paths = reads.iter().map(|read| self.absolute(read.path())).collect::<Result<Vec<_>>>()?;
-        let results = loop {
-            let (incarnation, client) = self.live_client().await?;
-            match incarnation.request("read", first.path(), send(&client, reads, &paths)).await {
-                Err(Error::ConnectionLost(_)) => {
-                    // Its end is seen by the next turn of the loop, which asks for the next session.
-                    let _ = incarnation.connected().await;
-                }
-                Err(Error::SessionExpired(_)) => {}
-                reply => break reply?,
-            }
-        };
-        let answers = results.into_iter().zip(reads.iter().zip(&paths)).map(|(result, (read, path))| match result {
+        let paths = &paths;
+        let results = self
+            .look(|incarnation| async move {
+                let client = incarnation.client()?;
+                incarnation.request("read", first.path(), send(&client, reads, paths)).await
+            })
+            .await?;
+        let answers = results.into_iter().zip(reads.iter().zip(paths)).map(|(result, (read, path))| match result {
             MultiReadResult::Data { data, stat } => Ok(Answer::Node(data, stat)),
             MultiReadResult::Children { children } => Ok(Answer::Names(children)),
             MultiReadResult::Error { err } => {

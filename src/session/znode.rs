@@ -230,17 +230,11 @@ impl Session {
         path: &str,
         request: impl AsyncFn(&zk::Client, &str) -> Result<T, zk::Error>,
     ) -> Result<T> {
-        let path = self.absolute(path)?;
-        loop {
-            let (incarnation, client) = self.live_client().await?;
-            match incarnation.request(attempt, &path, request(&client, &path)).await {
-                Err(Error::ConnectionLost(_)) => {
-                    // Its end is seen by the next turn of the loop, which asks for the next session.
-                    let _ = incarnation.connected().await;
-                }
-                Err(Error::SessionExpired(_)) => {}
-                reply => return reply,
-            }
-        }
+        let (path, request) = (&self.absolute(path)?, &request);
+        self.look(|incarnation| async move {
+            let client = incarnation.client()?;
+            incarnation.request(attempt, path, request(&client, path)).await
+        })
+        .await
     }
 }

@@ -241,21 +241,13 @@ impl Tasks {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn status(&self) -> Result<Status> {
-        loop {
-            let incarnation = self.0.place.session.live().await?;
-            match self.look(&incarnation).await {
-                // The next session tells as well.
-                Err(Error::SessionExpired(_)) => {}
-                Err(Error::ConnectionLost(_)) => drop(incarnation.connected().await),
-                status => return status,
-            }
-        }
-    }
-
-    async fn look(&self, incarnation: &Incarnation) -> Result<Status> {
         let queue::Depth { queued, at_work, dead, outcomes } = self.queue().depth().await?;
-        let client = incarnation.client()?;
-        let workers = worker::cards(incarnation, &client, &self.workers_path()).await?;
+        let path = &self.workers_path();
+        let workers = self.0.place.session.look(|incarnation| async move {
+            let client = incarnation.client()?;
+            worker::cards(&incarnation, &client, path).await
+        });
+        let workers = workers.await?;
         Ok(Status { queued, at_work, dead, results: outcomes, workers: workers.into_values().collect() })
     }
 

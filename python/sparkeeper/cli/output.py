@@ -16,8 +16,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-
 
 def document(value: Any) -> None:  # noqa: ANN401 - any JSON
     """Write one JSON document; dataclasses are objects, bytes are text."""
@@ -44,13 +42,6 @@ def grid(*heads: str, rows: Iterable[Iterable[str | Text]] = ()) -> Table:
 def moment(millis: int) -> str:
     """Write a server's time, in this machine's zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(millis / 1000))
-
-
-def ago(millis: int) -> str:
-    """Write how long ago that is, by this machine's clock."""
-    seconds = max(0.0, time.time() - millis / 1000)
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
-    return f"{seconds // size:.0f} {unit}"
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - as above

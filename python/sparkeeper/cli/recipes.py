@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.text import Text
 
+from sparkeeper.ago import ago
 from sparkeeper.cli.options import Connect, Json, Namespace, coordinator
-from sparkeeper.cli.output import ago, document, grid, show
+from sparkeeper.cli.output import document, grid, show
 from sparkeeper.survey import survey
 
 if TYPE_CHECKING:

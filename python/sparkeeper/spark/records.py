@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper.notebook import html
+
 if TYPE_CHECKING:
     from sparkeeper.spark.counting import Counted
 
@@ -30,6 +32,9 @@ class Commit:
     def with_rows(self, counted: Counted | None) -> Commit:
         """Return the same with what was counted, if this run wrote it."""
         return self if counted is None or self.replayed else replace(self, rows=counted.rows())
+
+    def _repr_html_(self) -> str:
+        return html.commit(self)
 
 
 @dataclass(frozen=True)

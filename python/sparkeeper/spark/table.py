@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.types import StructType
 
 from sparkeeper.exceptions import ConfigError, HistoryLost
+from sparkeeper.notebook import chart, html
 from sparkeeper.spark import adoption, delta_log, names
 from sparkeeper.spark.doctor import Diagnosis, diagnose
 from sparkeeper.spark.exporting import export_plain
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
     from sparkeeper._sparkeeper import Coordinator, Ledger
-    from sparkeeper.spark.records import Commit
+    from sparkeeper.spark.records import Commit, Version
 
 _log = logging.getLogger("sparkeeper")
 
@@ -101,7 +102,15 @@ class Table:
         Columns: version, operation, job_id, added, removed (files), files, bytes (after it), committed_at (by the
         writer's clock), writer (app, host, pid, user, spark), token (the guard's), tx, parameters.
         """
-        return frame(self._spark, History(self._files, self._open()).versions)
+        return frame(self._spark, self._versions())
+
+    def plot(self) -> Any:  # noqa: ANN401 - altair is optional
+        """Draw bytes and files after each version that is kept: an altair chart.
+
+        Raises:
+            ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
+        """
+        return chart.history(self.path, self._versions())
 
     def changes(self, from_version: int, to_version: int | None = None) -> DataFrame:
         """Return the files that commits added and removed, one row each, for readers that follow a table.
@@ -237,6 +246,9 @@ class Table:
             raise ConfigError(f"table {self.path}: nothing was committed yet; write something first")
         delta_log.begin(self._files, History(self._files, ledger), ledger.version)
 
+    def _versions(self) -> list[Version]:
+        return History(self._files, self._open()).versions
+
     def _open(self) -> Ledger:
         return open_table(self._zk, self._place, create=False)
 
@@ -256,6 +268,9 @@ class Table:
     def __repr__(self) -> str:
         """Say where it is."""
         return f"<Table {self.path}>"
+
+    def _repr_html_(self) -> str:
+        return html.history(self.path, self._versions)
 
 
 def _shape(history: History, version: int) -> dict[str, Any]:

@@ -37,27 +37,29 @@ impl Queue {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn dead_letters(&self, limit: Option<usize>) -> Result<Vec<DeadLetter>> {
-        let mut letters = Vec::new();
-        let incarnation = self.0.place.session.live().await?;
-        let client = incarnation.client()?;
-        let mut paths = every(&self.0.dead, &incarnation, &client, |_| true).await?;
-        paths.truncate(limit.unwrap_or(usize::MAX));
-        for paths in paths.chunks(FLIGHT) {
-            for (path, data, stat) in read(&incarnation, &client, paths).await? {
-                let (header, payload) = Header::split(path, data)?;
-                let Header { attempts, error, priority, .. } = header;
-                let id = id(name(path)).to_owned();
-                letters.push(DeadLetter {
-                    id,
-                    payload,
-                    attempts,
-                    error: error.unwrap_or_default(),
-                    priority,
-                    since: stat.ctime,
-                });
+        let look = self.0.place.session.look(|incarnation| async move {
+            let mut letters = Vec::new();
+            let client = incarnation.client()?;
+            let mut paths = every(&self.0.dead, &incarnation, &client, |_| true).await?;
+            paths.truncate(limit.unwrap_or(usize::MAX));
+            for paths in paths.chunks(FLIGHT) {
+                for (path, data, stat) in read(&incarnation, &client, paths).await? {
+                    let (header, payload) = Header::split(path, data)?;
+                    let Header { attempts, error, priority, .. } = header;
+                    let id = id(name(path)).to_owned();
+                    letters.push(DeadLetter {
+                        id,
+                        payload,
+                        attempts,
+                        error: error.unwrap_or_default(),
+                        priority,
+                        since: stat.ctime,
+                    });
+                }
             }
-        }
-        Ok(letters)
+            Ok(letters)
+        });
+        look.await
     }
 
     /// Puts a dead letter, or all, back into the queue with all attempts before them. Returns how many.

@@ -47,10 +47,12 @@ impl Queue {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn len(&self) -> Result<usize> {
-        let incarnation = self.0.place.session.live().await?;
-        let client = incarnation.client()?;
-        let pages = paths(&self.0.items, &incarnation, &client).await?;
-        count(&incarnation, &client, &pages).await
+        let look = self.0.place.session.look(|incarnation| async move {
+            let client = incarnation.client()?;
+            let pages = paths(&self.0.items, &incarnation, &client).await?;
+            count(&incarnation, &client, &pages).await
+        });
+        look.await
     }
 
     /// As [`Queue::len`], with how many are at work, and how many were given up.
@@ -58,19 +60,21 @@ impl Queue {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn depth(&self) -> Result<Depth> {
-        let incarnation = self.0.place.session.live().await?;
-        let client = incarnation.client()?;
-        let pages = self.0.items.pages(&incarnation, &client).await?;
-        let claims: Vec<String> = pages.iter().map(|page| child(&self.0.claims, &page.name())).collect();
-        let items: Vec<String> = pages.iter().map(|page| self.0.items.page(page)).collect();
-        let dead = paths(&self.0.dead, &incarnation, &client).await?;
-        let outcomes = paths(&self.0.outcomes, &incarnation, &client).await?;
-        Ok(Depth {
-            queued: count(&incarnation, &client, &items).await?,
-            at_work: count(&incarnation, &client, &claims).await?,
-            dead: count(&incarnation, &client, &dead).await?,
-            outcomes: count(&incarnation, &client, &outcomes).await?,
-        })
+        let look = self.0.place.session.look(|incarnation| async move {
+            let client = incarnation.client()?;
+            let pages = self.0.items.pages(&incarnation, &client).await?;
+            let claims: Vec<String> = pages.iter().map(|page| child(&self.0.claims, &page.name())).collect();
+            let items: Vec<String> = pages.iter().map(|page| self.0.items.page(page)).collect();
+            let dead = paths(&self.0.dead, &incarnation, &client).await?;
+            let outcomes = paths(&self.0.outcomes, &incarnation, &client).await?;
+            Ok(Depth {
+                queued: count(&incarnation, &client, &items).await?,
+                at_work: count(&incarnation, &client, &claims).await?,
+                dead: count(&incarnation, &client, &dead).await?,
+                outcomes: count(&incarnation, &client, &outcomes).await?,
+            })
+        });
+        look.await
     }
 
     /// Who has which item until when.
@@ -78,25 +82,27 @@ impl Queue {
     /// # Errors
     /// `ConnectionLost` where the ensemble stays away.
     pub async fn workers(&self) -> Result<Vec<Worker>> {
-        let incarnation = self.0.place.session.live().await?;
-        let client = incarnation.client()?;
-        let claims = Shelf::new(self.0.claims.clone(), None);
-        let marks = every(&claims, &incarnation, &client, |_| true).await?;
-        let mut workers = Vec::new();
-        for marks in marks.chunks(100) {
-            for (path, data, stat) in read(&incarnation, &client, marks).await? {
-                let Tenure { owner, lease } = parse(path, &data)?;
-                let item = id(name(path)).to_owned();
-                workers.push(Worker {
-                    item,
-                    owner,
-                    until: stat.mtime.saturating_add(lease),
-                    session_id: stat.ephemeral_owner,
-                    token: stat.czxid,
-                });
+        let look = self.0.place.session.look(|incarnation| async move {
+            let client = incarnation.client()?;
+            let claims = Shelf::new(self.0.claims.clone(), None);
+            let marks = every(&claims, &incarnation, &client, |_| true).await?;
+            let mut workers = Vec::new();
+            for marks in marks.chunks(100) {
+                for (path, data, stat) in read(&incarnation, &client, marks).await? {
+                    let Tenure { owner, lease } = parse(path, &data)?;
+                    let item = id(name(path)).to_owned();
+                    workers.push(Worker {
+                        item,
+                        owner,
+                        until: stat.mtime.saturating_add(lease),
+                        session_id: stat.ephemeral_owner,
+                        token: stat.czxid,
+                    });
+                }
             }
-        }
-        Ok(workers)
+            Ok(workers)
+        });
+        look.await
     }
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparkeeper.exceptions import ConfigError
+from sparkeeper.notebook.chart import altair
 
 if TYPE_CHECKING:
     from sparkeeper.spark.plan.document import PlanDocument
@@ -16,12 +16,7 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
     Raises:
         ConfigError: altair is not installed.
     """
-    try:
-        import altair as alt  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ConfigError(
-            "plan.plot() draws with altair, which is not installed: pip install 'sparkeeper[viz]'"
-        ) from error
+    alt = altair("plan.plot()")
     sides = {"plain hash": plan.plain, "planned": plan.certificate.loads}
     unit = float(plan.unit)
     rows = [
@@ -33,7 +28,7 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
     mean = [{"mean": sum(plan.certificate.loads) * unit / plan.partitions}]
     measure = {"count": "rows", "bytes": "bytes"}.get(plan.weights, "weight")
     bars = (
-        alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
+        alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
             x=alt.X("partition:O", title="partition"),
@@ -43,6 +38,6 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
             tooltip=["placement:N", "partition:O", "load:Q"],
         )
     )
-    rule = alt.Chart(alt.Data(values=mean))  # type: ignore[no-untyped-call]
+    rule = alt.Chart(alt.Data(values=mean))
     rule = rule.mark_rule(strokeDash=[4, 4]).encode(y="mean:Q")
     return (bars + rule).properties(title=f"{plan.name}, version {plan.version}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.notebook import html
 from sparkeeper.spark.plan.arrow import to_arrow
 from sparkeeper.spark.plan.chart import chart
 from sparkeeper.spark.plan.check import PlanCheck, check
@@ -144,6 +145,9 @@ class PartitionPlan:
             ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
         """
         return chart(self.document)
+
+    def _repr_html_(self) -> str:
+        return html.plan(self, uneven)
 
     def _spread_keys(self) -> list[PlannedKey]:
         return [key for key in self.document.keys if key.pieces[1:]]

@@ -30,3 +30,8 @@ def blames_port(log: Path, start: int) -> bool:
         written.seek(start)
         text = written.read()
     return b"java.net.BindException" in text or b"Address already in use" in text
+
+
+def blames_java(text: str) -> bool:
+    """Say whether a JVM complains that it cannot run the server at all."""
+    return "UnsupportedClassVersionError" in text or "Could not create the Java Virtual Machine" in text

@@ -140,7 +140,7 @@ class LocalServer:
             wait: False returns at once; a member of an ensemble serves only when a quorum runs.
 
         Raises:
-            ConfigError: The port is taken, or another server uses the data folder.
+            ConfigError: The port is taken, another server uses the data folder, or this Java cannot run it.
             ConnectionLost: The server died, or did not serve in time; the message ends with its log's last lines.
         """
         if self.running:
@@ -259,11 +259,14 @@ class LocalServer:
             self._running[0].end(grace)
             self._running.pop()
 
-    def _failure(self, what: str) -> ConnectionLost:
-        return ConnectionLost(
-            f"started ZooKeeper {self.version} with {self._java} on {HOST}:{self._port}, which {what}; "
-            f"its log {self.log} ends with:{logs.tail(self.log)}"
-        )
+    def _failure(self, what: str) -> ConfigError | ConnectionLost:
+        tail = logs.tail(self.log)
+        tried = f"started ZooKeeper {self.version} with {self._java} on {HOST}:{self._port}"
+        if logs.blames_java(tail):
+            return ConfigError(
+                f"{tried}, and this Java is too old or broken; set JAVA_HOME to a JDK 17. It said:{tail}"
+            )
+        return ConnectionLost(f"{tried}, which {what}; its log {self.log} ends with:{tail}")
 
 
 def _discard(running: list[ServerProcess], temporary: Path | None, owner: int) -> None:

@@ -88,14 +88,15 @@ def _tasks(failure: str | None) -> Iterator[Finding]:
         return
     lines = [line.strip() for line in failure.splitlines() if line.strip()]
     telling = next((line for line in lines if "PYTHON_VERSION_MISMATCH" in line or "Error: " in line), lines[0])
-    mismatch = "PYTHON_VERSION_MISMATCH" in failure or "different version" in failure
-    yield Finding(
-        "no_task",
-        f"no task answered: {telling[:300]}",
-        "Set PYSPARK_PYTHON to the driver's version of Python before the session starts"
-        if mismatch
-        else "Spark's own log says why; a job as small as spark.range(1).mapInArrow must run first",
-    )
+    cure = "Spark's own log says why; a job as small as spark.range(1).mapInArrow must run first"
+    if "PYTHON_VERSION_MISMATCH" in failure or "different version" in failure:
+        cure = "Set PYSPARK_PYTHON to the driver's version of Python before the session starts"
+    elif "No module named" in failure:
+        cure = (
+            "The executors run a Python without it: set PYSPARK_PYTHON to one that has it, before the session starts, "
+            "or ship your environment with the job"
+        )
+    yield Finding("no_task", f"no task answered: {telling[:300]}", cure)
 
 
 def _versions(driver: Process, executors: Sequence[Process]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sparkeeper.exceptions import RunCancelled, SparkeeperError
+from sparkeeper.exceptions import ConfigError, RunCancelled, SparkeeperError
 from sparkeeper.task_worker import our_name, serve
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ _FAREWELL = 10.0
 _CONNECTING = 30.0
 # How Spark says that somebody cancelled a job: 4 and later, its Connect, and 3.5.
 _CANCELLED = re.compile(r"\[SPARK_JOB_CANCELLED\].*|\[OPERATION_CANCELED\].*|\bJob \d+ cancelled\b.*")
+
+
+# What the executors' Python must have before it can run anything of ours.
+_MISSING = re.compile(r"No module named '(sparkeeper|pyarrow)")
 
 
 class TaskJob:
@@ -54,6 +58,7 @@ class TaskJob:
 
         Raises:
             RunCancelled: Somebody cancelled the job.
+            ConfigError: The executors run another Python, without us.
             Exception: Spark's own, where it ends again and again and no result comes.
         """
         if self._thread.is_alive():
@@ -62,6 +67,11 @@ class TaskJob:
             raise RunCancelled(
                 f"run of tasks '{self._path}': the Spark job of its workers was cancelled ({cancelled}); "
                 "tasks that are not done stay queued, so call run again to go on"
+            ) from self._error
+        if missing := _MISSING.search(str(self._error)):
+            raise ConfigError(
+                f"run of tasks '{self._path}': the Python of Spark's executors has no {missing[1]}; set PYSPARK_PYTHON "
+                "to one that has, before the session starts, or ship your environment with the job"
             ) from self._error
         self._in_vain = 0 if results > self._results else self._in_vain + 1
         self._results = results

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Node = tuple[bytes, Stat]
     Nodes = Mapping[str, Node]
 
-_CONTENDER = re.compile(r"-(lock-|__READ__|__WRIT__|latch-|lease-)\d{10}$")
+CONTENDER = re.compile(r"-(lock-|__READ__|__WRIT__|latch-|lease-)\d{10}$")
 _VOID = "zookeeper"
 
 
@@ -172,7 +172,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _line(tree: _Tree, path: str) -> Iterable[Line]:
-    found = [(kind[1], node) for name, node in tree.children(path) if (kind := _CONTENDER.search(name))]
+    found = [(kind[1], node) for name, node in tree.children(path) if (kind := CONTENDER.search(name))]
     if not found:
         return
     parent, _, own = path.rpartition("/")
@@ -215,7 +215,7 @@ def _merged(nodes: Iterable[Node], *, holds: bool = False) -> tuple[Contender, .
 
 def _group(tree: _Tree, path: str) -> Iterable[Gathering]:
     members = [(name, node) for name, node in tree.children(path) if node[1].ephemeral_owner]
-    if not path or not members or any(_CONTENDER.search(name) for name, _ in members):
+    if not path or not members or any(CONTENDER.search(name) for name, _ in members):
         return
     service = all(_json(data).keys() >= {"address", "weight"} for _, (data, _) in members)
     found = tuple(Member(name, _session(stat), stat.ctime, None) for name, (_, stat) in members)

@@ -6,7 +6,7 @@ Exit codes:
 |---|---|
 | 0 | done |
 | 1 | refused or not found: the message says why |
-| 2 | wrong usage: an argument or a setting is none |
+| 2 | wrong usage: an argument or a setting is none, or a port is taken |
 | 3 | the lock or the leadership was not acquired in time |
 | 4 | it was lost while the command ran, and the command was stopped |
 | 5 | no connection: no server answered, the session ended, or the credentials were refused |

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import sparkeeper
-from sparkeeper.cli import checkup, nodes, recipes, server, tables, top, under
+from sparkeeper.cli import checkup, nodes, recipes, server, tables, top, ui, under
 from sparkeeper.cli.codes import code_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (under, nodes, recipes, tables, server, checkup, top):
+for part in (under, nodes, recipes, tables, server, checkup, top, ui):
     part.add_to(app)
 
 

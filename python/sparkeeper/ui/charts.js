@@ -1,0 +1,80 @@
+// Drawings, each with the same in words beside it: lanes of who held when, and bars of how much each has.
+
+import { h, s } from "./dom.js";
+import { ago, clock, count, table } from "./words.js";
+
+const TRACK = 26;
+const HUES = 6;
+const SECONDS = 10_000;
+const HOUR = 3_600_000;
+
+/** The time that lanes show: since somebody watches, at least some seconds, at most an hour. */
+export const period = (began, now) => ({ from: Math.min(Math.max(began, now - HOUR), now - SECONDS), to: now });
+
+/** The ends and the middle of that time. */
+export const axis = ({ from, to }) =>
+  h("p", { class: "axis", "aria-hidden": "true" }, [from, (from + to) / 2, to].map((at) => h("span", {}, clock(at))));
+
+/** One path: a bar for each holder, in as many tracks as hold at once. */
+export function lane({ path, kind, spans }, { from, to }) {
+  const shown = spans.filter((span) => (span.ended ?? to) >= from);
+  const ends = [];
+  const bars = shown.map((span) => {
+    const free = ends.findIndex((end) => end <= span.began);
+    const track = free < 0 ? ends.length : free;
+    ends[track] = span.ended ?? Infinity;
+    const [left, right] = [Math.max(span.began, from), span.ended ?? to].map((at) => (100 * (at - from)) / (to - from));
+    return s(
+      "svg",
+      { key: `${span.token}`, "aria-hidden": "true", x: `${left.toFixed(3)}%`, y: track * TRACK, height: TRACK - 4,
+        width: `${Math.max(right - left, 0.3).toFixed(3)}%`, class: `span hue${hue(span.owner)}` },
+      s("rect", { width: "100%", height: "100%", rx: 4 }),
+      s("text", { x: 7, y: 16 }, span.owner),
+    );
+  });
+  const verb = kind === "election" ? "led" : "held";
+  const words = shown.map((span) => `${span.owner} ${verb} ${said(span)}`).join("; ") || "nobody within this time";
+  const rows = [...spans].reverse().map((span) => ({
+    key: `${span.token}`,
+    cells: [span.owner, `${span.early ? "before " : ""}${clock(span.began)}`, span.ended ? clock(span.ended) : "now",
+      ago(span.began, span.ended ?? to), span.token],
+  }));
+  return h(
+    "article", { key: path, class: "lane" },
+    h("h3", {}, path, " ", h("small", {}, kind.replace("_", "/").replace("_", " "))),
+    s("svg", { class: "track", role: "img", "aria-label": `${path}: ${words}`, width: "100%",
+      height: Math.max(ends.length, 1) * TRACK - 4 }, bars),
+    h("details", {}, h("summary", {}, "As a table"),
+      table(`Who ${verb} ${path}`, ["Who", "From", "Until", "For", "Token"], rows, "scroll")),
+  );
+}
+
+const said = (span) =>
+  `${span.early ? "from before " : "from "}${clock(span.began)}${span.ended ? ` to ${clock(span.ended)}` : " on"}`;
+
+/** Rows of a name and its load now, with bars, and before, where anything is known of that. */
+export function balance(caption, [first, past, present, ...others], rows) {
+  const both = rows.some(({ before }) => before !== null);
+  const most = Math.max(1, ...rows.flatMap(({ before, now }) => [before ?? 0, now]));
+  const bar = (kind, value, y) =>
+    s("rect", { class: kind, y, height: 9, width: `${((100 * value) / most).toFixed(2)}%`, rx: 2 });
+  const heads = [first, "Beside the others", both && [swatch("before"), past], [swatch("after"), present], ...others];
+  return table(caption, heads.filter(Boolean), rows.map(({ name, before, now, more = [] }) => ({
+    key: name,
+    cells: [name,
+      s("svg", { class: "bars", width: "100%", height: both ? 21 : 9, "aria-hidden": "true" },
+        both && bar("before", before ?? 0, 0), bar("after", now, both ? 11 : 0)),
+      both && count(before ?? 0), count(now), ...more].filter((cell) => cell !== false),
+  })), "scroll");
+}
+
+const swatch = (kind) => s("svg", { class: "swatch", width: 9, height: 9, "aria-hidden": "true" },
+  s("rect", { class: kind, width: 9, height: 9, rx: 2 }));
+
+const hues = new Map();
+
+/** One of a few colours for a name, the same wherever it stands, and another for the next name. */
+function hue(name) {
+  if (!hues.has(name)) hues.set(name, hues.size % HUES);
+  return hues.get(name);
+}

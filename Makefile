@@ -28,7 +28,8 @@ test: test-rust test-python ## Run every test
 test-rust: build ## Rust: unit, property and integration tests
 	$(BIN)/python .ci/with_server.py cargo test --profile $(PROFILE)
 
-test-python: build $(VENV)/spark.jsa ## Python: pytest against real Spark and a real ZooKeeper
+test-python: build $(VENV)/spark.jsa ## Python: pytest against real Spark, a real ZooKeeper and a real Chromium
+	.ci/chromium > /dev/null
 	$(BIN)/python -m pytest $(PYTEST_WORKERS)
 
 test-matrix: build ## Smoke tests on PySpark 3.5 and 4.3

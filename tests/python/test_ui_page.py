@@ -1,0 +1,307 @@
+"""The page of `sparkeeper ui` in a real Chromium: what a person sees there, and how soon."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from commands import Shell
+from pages import serving
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+    from pyspark.sql import SparkSession
+
+    import sparkeeper
+    from proxy import Proxy
+
+CHROMIUM = Path(__file__).parents[2] / ".ci" / "chromium"
+SECTIONS = ["locks", "elections", "timeline", "groups", "balance", "work", "tables", "sessions"]
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+# Of every text that is shown, its contrast with what is behind it.
+CONTRASTS = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    const rect = element.tagName === "text" && element.parentNode.querySelector("rect");
+    if (rect) return parse(getComputedStyle(rect).fill);
+    for (let at = element; at; at = at.parentElement) {
+      const found = parse(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    if (!own || !element.checkVisibility() || element.closest("script, noscript, title")) continue;
+    const style = getComputedStyle(element);
+    const [one, other] = [parse(element.tagName === "text" ? style.fill : style.color), behind(element)].map(light);
+    found.push({ text: element.textContent.slice(0, 40), section: element.closest("section, header")?.id ?? "",
+      ratio: (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) });
+  }
+  return found;
+}"""
+# What Tab reaches, in the document's order.
+REACHED = """() => [...document.querySelectorAll("a[href], summary, [tabindex='0']")]
+  .filter((one) => one.checkVisibility()).map((one) => one.textContent.slice(0, 60))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = subprocess.run([CHROMIUM], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, connect_string: str, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Opens pages of one `sparkeeper ui`; what one of them logs as an error fails the test."""
+    opened, errors = [], []
+    with serving(Shell(connect_string, namespace), tmp_path) as (_, url):
+
+        def visit(width: int = 1280, scheme: str = "light") -> Page:
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            opened.append(page)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if said.type in {"error", "warning"} else None)
+            page.goto(url)
+            expect(page.locator("#status")).to_have_text("Live")
+            return page
+
+        yield visit
+        for page in opened:
+            page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def busy(
+    coordinator: Callable[..., sparkeeper.Coordinator], spark: SparkSession, tmp_path: Path
+) -> Iterator[list[Any]]:
+    """Something of each kind, and somebody who waits."""
+    zk, other = coordinator(owner="busy"), coordinator(owner=HOSTILE)
+    held = [
+        zk.lock("jobs/nightly").acquire(),
+        zk.semaphore("jdbc", permits=3).acquire(2),
+        zk.election("leader").campaign(),
+        zk.group("workers").join(b""),
+        zk.partitions("backfill", range(12)).join("one"),
+    ]
+    wait_for(lambda: len(held[-1].held) == 12, 60, "the first to have all")
+    held.append(zk.partitions("backfill").join("two"))
+    zk.tasks("thumbnails").submit([1, 2, 3])
+    zk.write(spark.range(10)).job_id("2024-01-01").save(tmp_path / "table")
+    zk.partition_plan("routes", spark.range(100).selectExpr("id % 7 as key"), by="key", partitions=4)
+    waiting = threading.Thread(target=other.lock("jobs/nightly").acquire)
+    waiting.start()
+    yield held
+    held[0].release()
+    waiting.join(60)
+
+
+def test_a_lock_that_changes_hands_is_seen_within_a_second(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    people = [coordinator(owner=f"owner-{number}") for number in range(5)]
+    took = []
+    held = people[0].lock("a").acquire()
+    for zk in people[1:]:
+        held.release()
+        held = zk.lock("a").acquire()
+        began = time.monotonic()
+        page.wait_for_function(
+            "owner => document.querySelector('#locks .holds b')?.textContent === owner", arg=zk.owner
+        )
+        took.append(time.monotonic() - began)
+    print(f"seen after {', '.join(f'{1000 * one:.0f} ms' for one in took)}")  # noqa: T201 - figures
+    assert max(took) < 1
+
+
+def test_a_change_of_leaders_is_on_the_timeline(page: Page, coordinator: Callable[..., sparkeeper.Coordinator]) -> None:
+    lane = page.locator("#timeline article", has_text="streams/orders")
+    for owner in ("first", "second"):
+        term = coordinator(owner=owner).election("streams/orders").campaign()
+        expect(lane.locator(".span text").last).to_have_text(owner)
+        term.step_down()
+    expect(page.locator("#elections .empty")).to_be_visible()
+    words = lane.get_by_role("img").get_attribute("aria-label")
+    assert words.index("first led from") < words.index("second led from")
+    lane.get_by_text("As a table").click()
+    expect(lane.locator("tbody tr")).to_have_count(2)
+    expect(lane.locator("tbody th").first).to_have_text("second")
+    assert lane.locator("tbody tr", has_text="now").count() == 0
+
+
+def test_a_commit_appears_in_the_history(
+    page: Page, zk: sparkeeper.Coordinator, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = page.locator("#tables tbody tr")
+    for version, mode in enumerate(("append", "overwrite"), 1):
+        zk.write(spark.range(10)).mode(mode).job_id(f"job-{version}").save(tmp_path / "table")
+        expect(rows).to_have_count(version, timeout=10_000)
+        expect(rows.first).to_contain_text(mode)
+        expect(rows.first).to_contain_text(f"job-{version}")
+    expect(page.locator("#tables")).to_contain_text("Version 2")
+
+
+def test_who_comes_takes_a_share_that_is_shown_beside_what_was_before(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    table = page.get_by_role("region", name="How backfill is divided, by items")
+    one = coordinator().partitions("backfill", range(12)).join("one")
+    expect(table.get_by_role("row", name="one")).to_contain_text("12")
+    expect(page.locator("#balance")).to_contain_text("What was before is not known")
+    two = coordinator().partitions("backfill").join("two")
+    wait_for(lambda: len(one.held) == len(two.held) == 6, 60, "both to have a share")
+    expect(table.get_by_role("row", name="two")).to_contain_text("0")
+    for name, before in (("one", "12"), ("two", "0")):
+        expect(table.get_by_role("row", name=name).get_by_role("cell")).to_have_text(["", before, "6", "6"])
+    bars = [rect.bounding_box()["width"] for rect in table.get_by_role("row", name="one").locator("rect").all()]
+    assert bars[0] == pytest.approx(2 * bars[1], rel=0.05)
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out(open_page: Callable[..., Page], scheme: str) -> None:
+    page = open_page(scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = page.evaluate(CONTRASTS)
+    assert {one["section"] for one in found} >= set(SECTIONS)
+    assert [one for one in found if one["ratio"] < 4.5] == []
+    grounds = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, grounds[4:-1].split(","))) > 384) == (scheme == "light")
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_phone_scrolls_in_one_direction_only(open_page: Callable[..., Page]) -> None:
+    page = open_page(width=360)
+    expect(page.locator("#tables tbody tr")).to_have_count(1)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    # What is wider scrolls in a box of its own; all else ends where the screen does.
+    assert (
+        page.evaluate("""() => [...document.querySelectorAll("main *")].filter((one) => one.checkVisibility()
+        && !one.closest(".box, svg, caption, thead") && one.getBoundingClientRect().right > 360.5)
+        .map((one) => one.outerHTML)""")
+        == []
+    )
+    # A table that is laid out as cards still is one.
+    row = page.get_by_role("table", name="Who holds and who waits").first.get_by_role("row", name="jobs/nightly")
+    expect(row.get_by_role("cell").first).to_contain_text("busy")
+
+
+@pytest.mark.usefixtures("busy")
+def test_tab_reaches_everything_in_order(page: Page) -> None:
+    expect(page.locator("#tables tbody tr")).to_have_count(1)
+    expected = page.evaluate(REACHED)
+    assert len(expected) > len(SECTIONS) + 1
+    for wanted in expected:
+        page.keyboard.press("Tab")
+        text, outline = page.evaluate("""() => {
+            const one = document.activeElement;
+            return [one.textContent.slice(0, 60), getComputedStyle(one).outlineStyle !== "none"];
+        }""")
+        assert text == wanted
+        assert outline is True
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator("#timeline summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#timeline details").first).to_have_attribute("open", "")
+
+
+def test_names_are_text_whatever_they_say(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator], namespace: str
+) -> None:
+    zk = coordinator(owner=HOSTILE)
+    zk.lock("<b>bold").acquire()
+    zk.election(HOSTILE.replace("/", "|")).campaign()
+    zk.group("<script>alert(1)<|script>").join(HOSTILE.encode())
+    expect(page.locator("#locks .holds b")).to_have_text(HOSTILE)
+    expect(page.locator("#locks tbody th")).to_contain_text("<b>bold")
+    expect(page.locator("#timeline .span text").first).to_have_text(HOSTILE)
+    expect(page.locator("#groups tbody th")).to_contain_text("<script>alert(1)<|script>")
+    assert page.locator("main img, main script, main th > b").count() == 0
+    assert page.title().startswith(namespace)
+
+
+@pytest.mark.usefixtures("busy")
+def test_an_update_keeps_the_focus_and_what_is_open(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    lane = page.locator("#timeline article", has_text="jobs/nightly")
+    lane.locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.evaluate("document.activeElement.dataset.mine = '1'")
+    # Before and behind it in the order of the paths.
+    with coordinator().lock("a").acquire(), coordinator().lock("z").acquire():
+        expect(page.locator("#timeline article", has_text="a lock")).to_have_count(1)
+        expect(page.locator("#timeline article", has_text="z lock")).to_have_count(1)
+    expect(page.locator("#locks tbody th", has_text="z lock")).to_have_count(0)
+    expect(lane.locator("details")).to_have_attribute("open", "")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    expect(lane.locator("tbody th").first).to_have_text("busy")
+
+
+def test_where_nothing_goes_on_it_says_what_to_try(page: Page) -> None:
+    for section in SECTIONS:
+        empty = page.locator(f"#{section} .empty")
+        expect(empty).to_have_count(1)
+        expect(empty.locator("code")).not_to_be_empty()
+    expect(page.locator("#locks code")).to_have_text("sparkeeper lock jobs/demo -- sleep 60")
+
+
+def test_a_page_without_its_server_says_so_and_comes_back(
+    browser: Browser, connect_string: str, namespace: str, zk: sparkeeper.Coordinator, tmp_path: Path
+) -> None:
+    shell = Shell(connect_string, namespace)
+    page = browser.new_page()
+    status = page.locator("#status")
+    with serving(shell, tmp_path) as (_, url):
+        page.goto(url)
+        expect(status).to_have_text("Live")
+    expect(status).to_contain_text("sparkeeper ui does not answer")
+    as_of = page.locator("#as-of").inner_text()
+    zk.lock("meanwhile").acquire()
+    with serving(shell, tmp_path, urlsplit(url).port):
+        expect(page.locator("#locks")).to_contain_text("meanwhile", timeout=20_000)
+        expect(status).to_have_text("Live")
+        assert page.locator("#as-of").inner_text() > as_of
+    page.close()
+
+
+def test_a_page_without_an_ensemble_says_so_and_comes_back(
+    browser: Browser, proxy: Proxy, namespace: str, zk: sparkeeper.Coordinator, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    status = page.locator("#status")
+    with serving(Shell(proxy.connect_string, namespace), tmp_path) as (_, url):
+        page.goto(url)
+        expect(status).to_have_text("Live")
+        proxy.cut()
+        expect(status).to_contain_text("this is the last that is known", timeout=30_000)
+        zk.lock("meanwhile").acquire()
+        proxy.heal()
+        expect(page.locator("#locks")).to_contain_text("meanwhile", timeout=60_000)
+        expect(status).to_have_text("Live")
+        page.close()

@@ -45,9 +45,9 @@ function hear(now) {
 
 function draw() {
   const silent = lost ?? (state && Date.now() - heard > SILENCE ? heard : null);
-  status(silent);
+  const now = tell(silent);
   if (state === null) return;
-  const parts = sections(state, Date.now() + offset);
+  const parts = sections(state, now);
   morph(document.getElementById("sections"), h("nav", { id: "sections", "aria-label": "Sections" },
     parts.map(([id, title, many]) => h("a", { key: id, href: `#${id}` }, title, " ", h("b", {}, `${many}`)))));
   children(document.getElementById("main"), h("main", {}, parts.map(([id, title, , content]) => h(
@@ -55,20 +55,22 @@ function draw() {
   ))));
 }
 
-function status(silent) {
-  const { link } = state ?? { link: null };
-  const text = silent !== null ? GONE : link === null ? "Connecting" : link.trouble ?? STATES[link.state] ?? link.state;
+/** Says how it stands; returns up to when everything is known, on the server's clock. */
+function tell(silent) {
+  const link = state?.link;
+  const text = silent !== null ? GONE : !link ? "Connecting" : link.trouble ?? STATES[link.state] ?? link.state;
   const badge = document.getElementById("status");
   // Unchanged text is not set again: a screen reader would say it again.
   if (badge.textContent !== text) badge.textContent = text;
-  badge.dataset.state = silent !== null ? "GONE" : link?.trouble ? "SUSPENDED" : link?.state ?? "WAITING";
-  if (link === null) return;
-  const live = silent === null && link.state === "CONNECTED" && !link.trouble;
-  const asOf = live ? Date.now() + offset : silent !== null && link.state === "CONNECTED" ? silent + offset : link.as_of;
-  document.getElementById("as-of").textContent = `as of ${clock(asOf)}`;
+  const stands = link?.state === "CONNECTED" && !link.trouble;
+  badge.dataset.state = silent !== null ? "GONE" : stands ? "LIVE" : "WAITING";
+  if (!link) return null;
+  const known = stands ? (silent ?? Date.now()) + offset : link.as_of;
+  document.getElementById("as-of").textContent = `as of ${clock(known)}`;
   document.getElementById("ensemble").textContent = link.ensemble;
   document.getElementById("namespace").textContent = link.namespace;
-  document.title = `${link.namespace} – Sparkeeper`;
+  document.title = `${link.namespace} - Sparkeeper`;
+  return known;
 }
 
 // A browser has six connections to a server: pages that nobody sees take none.

@@ -7,7 +7,6 @@ wait for it.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import defaultdict
@@ -49,6 +48,7 @@ class Follower:
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._copying = threading.Lock()
+        self._publisher = threading.Thread(target=self._keep_publishing, name="sparkeeper-ui-publish", daemon=True)
         self._published = threading.Condition()
         self._number = 0
         self._document = b""
@@ -69,17 +69,16 @@ class Follower:
     def __enter__(self) -> Self:
         """Begin to follow."""
         self._zk.on_state(self._on_state)
-        for work in (self._follow, self._keep_publishing):
-            threading.Thread(target=work, name=f"sparkeeper-ui{work.__name__}", daemon=True).start()
+        # It ends with the cache.
+        threading.Thread(target=self._follow, name="sparkeeper-ui-follow", daemon=True).start()
+        self._publisher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop, and let go of all who wait."""
-        self._stopped.set()
-        self._changed.set()
+        self._end()
+        self._publisher.join()
         self._past.histories.close()
-        with self._published:
-            self._published.notify_all()
 
     @property
     def stopped(self) -> bool:
@@ -92,13 +91,24 @@ class Follower:
             self._published.wait_for(lambda: self._number > number or self.stopped, timeout)
             return (self._number, self._document) if self._number > number else None
 
+    def _end(self) -> None:
+        self._stopped.set()
+        self._changed.set()
+        with self._published:
+            self._published.notify_all()
+
     def _follow(self) -> None:
-        with contextlib.suppress(Closed):
+        # Whatever ends this, or publishing: no browser may go on to take what it has for the newest.
+        try:
             for event in self._events:
                 # The snapshot has it.
                 if event.zxid > self._read_at:
                     self._apply(event)
                     self._changed.set()
+        except Closed:
+            pass
+        finally:
+            self._end()
 
     def _apply(self, event: CacheEvent) -> None:
         path = event.path
@@ -136,12 +146,15 @@ class Follower:
         self._changed.set()
 
     def _keep_publishing(self) -> None:
-        while not self.stopped:
-            # No event tells that the rights were taken away, or given back.
-            if self._changed.wait(_LOOK) or self._refusal() != self._trouble:
-                self._changed.clear()
-                self._publish()
-                self._stopped.wait(_NO_MORE_THAN)
+        try:
+            while not self.stopped:
+                # No event tells that the rights were taken away, or given back.
+                if self._changed.wait(_LOOK) or self._refusal() != self._trouble:
+                    self._changed.clear()
+                    self._publish()
+                    self._stopped.wait(_NO_MORE_THAN)
+        finally:
+            self._end()
 
     def _refusal(self) -> str | None:
         """Say why the namespace may not be read, where it may not."""

@@ -49,7 +49,9 @@ class Histories:
     def of(self, tables: Iterable[TableState], nodes: Nodes) -> dict[str, Json]:
         """Return, by the tables' ids, the newest versions, the newest first, and whether manifests were at hand."""
         jobs = _jobs(nodes)
-        return {table.id: self._history(table, jobs[table.id], nodes) for table in tables}
+        found = {table.id: self._history(table, jobs[table.id], nodes) for table in tables}
+        self._read = {id: read for id, read in self._read.items() if id in found}  # noqa: A001 - it is one
+        return found
 
     def _history(self, table: TableState, jobs: list[Json], nodes: Nodes) -> Json:
         manifests = self._manifests(table, nodes)
@@ -60,7 +62,7 @@ class Histories:
     def _manifests(self, table: TableState, nodes: Nodes) -> list[Json] | None:
         """Return what the manifests say; None where they are not at hand, or not yet."""
         head = _data(nodes, f"tables/{table.id}/head").get("manifest")
-        if not isinstance(head, str) or not table.path.startswith("file:"):
+        if not (isinstance(head, str) and isinstance(table.version, int) and table.path.startswith("file:")):
             return None
         last = self._read.get(table.id)
         if last is None or last[0] != head:

@@ -1,4 +1,4 @@
-"""Runs `sparkeeper ui`, and reads what it sends as a browser does."""
+"""Runs `sparkeeper ui`, reads what it sends as a browser does, and asks pages how they look."""
 
 from __future__ import annotations
 
@@ -20,6 +20,36 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from commands import Running, Shell
+
+# Of every text that is shown, its contrast with what is behind it.
+CONTRASTS = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (element) => {
+    const rect = element.tagName === "text" && element.parentNode.querySelector("rect");
+    if (rect) return parse(getComputedStyle(rect).fill);
+    for (let at = element; at; at = at.parentElement) {
+      const found = parse(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    if (!own || !element.checkVisibility() || element.closest("script, noscript, title")) continue;
+    const style = getComputedStyle(element);
+    const [one, other] = [parse(element.tagName === "text" ? style.fill : style.color), behind(element)].map(light);
+    found.push({ text: element.textContent.slice(0, 40), section: element.closest("section, header")?.id ?? "",
+      ratio: (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) });
+  }
+  return found;
+}"""
+# What Tab reaches, in the document's order.
+REACHED = """() => [...document.querySelectorAll("a[href], summary, [tabindex='0']")]
+  .filter((one) => one.checkVisibility()).map((one) => one.textContent.slice(0, 60))"""
 
 
 @contextlib.contextmanager

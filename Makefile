@@ -15,7 +15,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-matrix check stubs bench bench-scale chaos notebooks wheel docs build clean
+.PHONY: help demo test test-rust test-python test-matrix check stubs bench bench-scale chaos notebooks wheel docs docs-links build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,8 +72,12 @@ notebooks: build ## Execute the notebooks, in place
 wheel: $(VENV)/.installed ## Build the wheel as it is released
 	$(BIN)/maturin build --profile dist --out dist
 
-docs: ## Documentation of the Rust crate
+docs: build ## The pages into dist/docs, the Rust crate's documentation into target/doc
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs dist/docs
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+docs-links: build ## Ask every address that the pages link to; needs the network
+	$(BIN)/python -m sphinx --quiet --builder linkcheck docs dist/links
 
 build: $(VENV)/.built ## Set up the virtual environment and build the extension
 

@@ -94,7 +94,14 @@ class TlsServer:
 
 
 @contextlib.contextmanager
-def tls_server(identity: Identity, ca: Path, *, client_auth: str = "none", **zoo_cfg: str) -> Iterator[TlsServer]:
+def tls_server(
+    identity: Identity,
+    ca: Path,
+    *,
+    client_auth: str = "none",
+    properties: Mapping[str, str] | None = None,
+    **zoo_cfg: str,
+) -> Iterator[TlsServer]:
     """Run a server that shows `identity` and trusts `ca`; `client_auth` is none, want or need."""
     (port,) = free_ports(1)
     settings = ServerSettings(
@@ -109,6 +116,7 @@ def tls_server(identity: Identity, ca: Path, *, client_auth: str = "none", **zoo
             "ssl.clientAuth": client_auth,
             **zoo_cfg,
         },
+        properties=properties or {},
     )
     # Beside other tests its JVM may get little of the processors for longer than anybody else would wait.
     with LocalServer(settings=settings, timeout=120) as server:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Names = dict[str, Any]
 
 
-def readme(names: Names, folder: Path, stack: contextlib.ExitStack) -> None:
+def acls(names: Names, folder: Path, stack: contextlib.ExitStack) -> None:
     """A server that asks for a certificate and a password, with the files in the working directory."""
     authority = Authority(folder)
     mine = authority.issue("me")
@@ -31,13 +31,7 @@ def readme(names: Names, folder: Path, stack: contextlib.ExitStack) -> None:
     users = jaas(folder / "users.conf", {"etl": "secret"})
     properties = {"java.security.auth.login.config": str(users), **SASL_PROVIDER}
     server = tls_server(authority.issue("localhost"), authority.ca, client_auth="need", properties=properties)
-    names["servers"] = stack.enter_context(server).connect_string
-
-
-def acls(names: Names, folder: Path, stack: contextlib.ExitStack) -> None:
-    authority = Authority(folder)
-    names["ca"] = authority.ca
-    names["secure_servers"] = stack.enter_context(tls_server(authority.issue("localhost"), authority.ca)).connect_string
+    names["secure_servers"] = stack.enter_context(server).connect_string
 
 
 def data_source(names: Names, _: Path, __: contextlib.ExitStack) -> None:
@@ -114,8 +108,6 @@ def recovery(names: Names, folder: Path, stack: contextlib.ExitStack) -> None:
 
 
 STAGES: dict[str, Callable[[Names, Path, contextlib.ExitStack], None]] = {
-    "README.md": readme,
-    "README.zh-CN.md": readme,
     "docs/data_source.md": data_source,
     "docs/howto/limit_connections.md": limit_connections,
     "docs/howto/standby.md": standby,

@@ -104,6 +104,24 @@ def _anchors(page: Path) -> list[str]:
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
+def test_the_readme_says_the_same_in_both_languages():
+    english, chinese = ((ROOT / page).read_text() for page in ("README.md", "README.zh-CN.md"))
+    assert _same_everywhere(english) == _same_everywhere(chinese)
+
+
+def _same_everywhere(text: str) -> dict[str, list[object]]:
+    """What has no language: blocks, code and figures in the order of rows and items, and where links lead."""
+    rows = [line for line in text.replace("\n  ", " ").splitlines() if line.startswith(("|", "- "))]
+    return {
+        "blocks": re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL),
+        "headings": re.findall(r"^#+ ", text, re.MULTILINE),
+        "figures": [sorted(re.findall(r"\d[\d.,]*\d|\d", row)) for row in rows],
+        "code": [sorted(re.findall(r"`[^`]+`", row)) for row in rows],
+        "prose figures": sorted(re.findall(r"\d[\d.,]*\d|\d", text)),
+        "links": sorted(re.findall(r"\]\(((?!README|#)[^)]+)\)", text)),
+    }
+
+
 def test_messages_that_are_explained_are_said():
     sources = [*ROOT.glob("src/**/*.rs"), *ROOT.glob("python/**/*.py")]
     # Without the seams of texts that go over several lines.

@@ -9,13 +9,15 @@ PROFILE ?= release
 # Most tests wait: for sessions to expire, for processes to die. A file stays in one worker, with its server and Spark;
 # in the order of the names, as the files with the fewest tests are the slowest.
 PYTEST_WORKERS ?= -n 4 --dist loadfile --no-loadscope-reorder
+# Zig links against the oldest glibc that is promised, whatever this machine has: that of RHEL 8, Debian 10, Ubuntu 20.04.
+MANYLINUX := $(if $(filter Linux,$(shell uname)),--zig --compatibility manylinux_2_28)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 # Executors must run the interpreter that has the wheel.
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-matrix check stubs bench bench-scale chaos notebooks wheel docs docs-links build clean
+.PHONY: help demo test test-rust test-python test-matrix check stubs bench bench-scale chaos notebooks wheel sdist docs docs-links build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,7 @@ test: test-rust test-python ## Run every test
 
 test-rust: build ## Rust: unit, property and integration tests
 	$(BIN)/python .ci/with_server.py cargo test --profile $(PROFILE)
+	$(BIN)/python .ci/with_server.py cargo run --quiet --profile $(PROFILE) --example plain_rust
 
 test-python: build $(VENV)/spark.jsa ## Python: pytest against real Spark, a real ZooKeeper and a real Chromium
 	.ci/chromium > /dev/null
@@ -69,8 +72,14 @@ chaos: build ## Ten minutes of random kills of a group's members, then 200 of wr
 notebooks: build ## Execute the notebooks, in place
 	$(BIN)/python .ci/notebooks.py
 
-wheel: $(VENV)/.installed ## Build the wheel as it is released
-	$(BIN)/maturin build --profile dist --out dist
+wheel: $(VENV)/.installed ## Build the wheel as it is released, and run the README's five lines with it in a clean environment
+	rm -f dist/sparkeeper-*.whl
+	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py wheel)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile dist $(MANYLINUX) --out dist
+	PYTHON=$(CURDIR)/$(BIN)/python .ci/quickstart dist/sparkeeper-*.whl
+
+sdist: $(VENV)/.installed ## Build the source distribution
+	$(BIN)/maturin sdist --out dist
 
 docs: build ## The pages into dist/docs, the Rust crate's documentation into target/doc
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs dist/docs

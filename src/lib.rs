@@ -8,7 +8,7 @@
 //! - [`tasks`]: tasks for workers, and their results.
 //! - [`commit`]: the commit protocol of fault-tolerant writes.
 //! - [`tree`]: subtrees as tables of Arrow.
-//! - `python`: the extension module, behind the feature of that name.
+//! - `python`: the extension module, behind the feature of that name. `examples/plain_rust.rs` does without it.
 //!
 //! # Guarantees
 //! A grant is lost by the clock before anybody else can have it; a lost reply neither doubles a node nor

@@ -38,10 +38,11 @@ test-python: build $(VENV)/spark.jsa ## Python: pytest against real Spark, a rea
 test-matrix: build ## Smoke tests on PySpark 3.5 and 4.3
 	.ci/matrix
 
-check: build ## fmt, clippy, ruff, mypy, stubtest, and no pyo3 without its feature
+check: build ## fmt, clippy, rustdoc, ruff, mypy, stubtest, and no pyo3 without its feature
 	cargo fmt --check
 	cargo clippy --all-targets --profile $(PROFILE) -- -D warnings
 	cargo clippy --all-targets --profile $(PROFILE) --features python -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	! cargo tree --edges normal,dev | grep -q pyo3
 	! git grep -n '@@[A-Z]' -- '*.md'
 	$(BIN)/ruff format --check .

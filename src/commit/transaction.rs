@@ -4,7 +4,7 @@
 //! ABORTED at that version: whichever lands first is final, and the other can never pass.
 //!
 //! After a lost reply the job's znode says what happened. After an expiry the attempt goes on in the next session
-//! ([`super::keeper`]); it fails only if somebody aborted it, took its guard, or moved its base.
+//! (`keeper`); it fails only if somebody aborted it, took its guard, or moved its base.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -276,7 +276,7 @@ impl Transaction {
         }
     }
 
-    /// The manifest to write before [`Transaction::commit`].
+    /// The manifest to write before [`commit`](super::decision::commit).
     ///
     /// # Errors
     /// Those of [`Transaction::admit`]; `CorruptManifest` where something is still missing.

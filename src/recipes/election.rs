@@ -4,8 +4,8 @@
 //! steps down or gives up; data is its id. These are Curator's names, so a `LeaderLatch` on the path and we
 //! exclude each other; kazoo's `__lock__` nodes are respected too. The first in line leads. Under
 //! `fair` every candidate stands in that line. Otherwise candidates stand below `<path>/candidates`
-//! ([`super::candidates`]) and only the one that is elected enters the line ([`super::election_round`]).
-//! What leaders save is in `<path>.checkpoint` ([`super::election_term`]); the tally of the last vote is
+//! (`candidates`) and only the one that is elected enters the line (`election_round`).
+//! What leaders save is in `<path>.checkpoint` (`election_term`); the tally of the last vote is
 //! the data of `<path>/candidates`, written by its winner.
 //!
 //! Guarantees: a term is LOST by the lease clock before any server can let the next leader in. A campaign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     Identity = tuple[str, str | Callable[[], str] | Secret]
     Right = tuple[str, str, str]
 
+_LOG = logging.getLogger(__name__)
 ENVIRONMENT = "SPARKEEPER_CONNECT"
+_NAMESPACE = "SPARKEEPER_NAMESPACE"
 LOCAL = "local"
 
 _SCHEME = re.compile(r"[\w-]+")
@@ -51,7 +54,8 @@ def connect(  # noqa: PLR0913 - each is a setting with a default
         target: A SparkSession (its `spark.zookeeper.connect`, `.namespace`, `.session.timeout`, `.auth`, `.acl` and
             `.tls.ca|cert|key|check_hostname` settings), a connect string `host:port[,host:port...][/chroot]`, or
             "local": a real ZooKeeper from PySpark's own jars, shared by this machine's processes. Without one: in a
-            Spark task the driver's settings, else the environment variable SPARKEEPER_CONNECT.
+            Spark task the driver's settings, else the environment variables SPARKEEPER_CONNECT and
+            SPARKEEPER_NAMESPACE.
         session_timeout: How long the ensemble keeps our session without hearing from us; 10 s by default, and the
             server may negotiate another. Seconds or timedelta.
         namespace: Put before every path.
@@ -106,7 +110,17 @@ def _resolve(target: SparkSession | str | None) -> tuple[str, Lookup]:
             )
         return where, lookup
     lookup = _task_settings()
-    where = lookup("connect") or os.environ.get(ENVIRONMENT)
+    where = lookup("connect")
+    if where is None and (where := os.environ.get(ENVIRONMENT)) is not None:
+        if _task.running() is not None:
+            _LOG.warning(
+                "connect(): this Spark task was told no spark.zookeeper.* settings, as an RDD's never is; it takes "
+                "%s=%s and namespace %r, where the driver may mean another: send the task a handle of the driver's",
+                ENVIRONMENT,
+                where,
+                os.environ.get(_NAMESPACE, ""),
+            )
+        return where, lambda key: os.environ.get(_NAMESPACE) if key == "namespace" else lookup(key)
     if where is None:
         if _task.running() is not None:
             raise ConfigError(

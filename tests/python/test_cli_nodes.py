@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from commands import Shell
+from commands import CLI, Shell
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -98,3 +100,58 @@ def test_help_and_version_are_there(shell: Shell) -> None:
     for command in ("lock", "elect", "ls", "tree", "get", "set", "rm", "watch", "stat", "locks", "elections", "groups"):
         assert b"--connect" in shell.run(command, "--help")
         assert b"--json" in shell.run(command, "--help")
+
+
+def test_a_version_to_write_over_and_a_node_to_make_contradict_each_other(
+    shell: Shell, zk: sparkeeper.Coordinator
+) -> None:
+    assert "give one" in shell.refused("set", "--create", "a", "x", "--version", "9", code=2)
+    assert zk.exists("a") is None
+
+
+def test_a_tree_that_is_not_there_is_not_found(shell: Shell) -> None:
+    for more in ((), ("--json",)):
+        assert "nope" in shell.refused("tree", "nope", *more, code=1)
+
+
+def test_bytes_that_are_no_text_go_both_ways(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    subprocess.run([*CLI, "set", "--create", "a/b", b"\xff\x01"], env=shell.environment, check=True)
+    assert zk.get("a/b")[0] == b"\xff\x01"
+    assert base64.b64decode(shell.json("get", "a/b")["data"]["base64"]) == b"\xff\x01"
+    assert shell.run("get", "a/b") == b"\xff\x01"
+
+
+def test_names_that_the_terminal_cannot_write_are_written_otherwise(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    zk.create("\u00e4", b"")
+    shell.environment |= {"PYTHONIOENCODING": "ascii"}
+    assert b"\\xe4" in shell.run("tree")
+
+
+def test_a_tree_that_is_too_deep_says_so(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    zk.create("/".join("d" * 1_200), b"")
+    for more in ((), ("--json",)):
+        assert "too deep to be drawn" in shell.refused("tree", *more, code=2)
+    assert shell.run("tree", "--depth", "2").count(b"d") == 2
+
+
+@pytest.mark.parametrize("command", [["ls"], ["tree"], ["tree", "--json"]])
+def test_who_stops_to_read_is_no_error(shell: Shell, zk: sparkeeper.Coordinator, command: list[str]) -> None:
+    wide = zk.multi()
+    for number in range(3_000):
+        wide.create(f"wide-{number:050}", b"")
+    wide.commit()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*CLI, *command], env=shell.environment, **pipes) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.read(10)
+        running.stdout.close()
+        said = running.stderr.read()
+    assert (running.returncode, said) == (0, b"")
+
+
+def test_output_that_is_closed_is_no_crash(shell: Shell, zk: sparkeeper.Coordinator) -> None:
+    zk.create("a", b"x")
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *CLI, "get", "a"]
+    ended = subprocess.run(closed, env=shell.environment, check=False, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (0, b"")

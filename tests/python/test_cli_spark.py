@@ -51,6 +51,9 @@ def test_the_doctor_looks_at_executors(shell: Shell) -> None:
 
 
 def test_a_master_that_is_none_is_said_in_a_line(shell: Shell) -> None:
+    assert "no Spark Connect server answers at 'sc://127.0.0.1:1'" in shell.refused(
+        "doctor", "--spark", "sc://127.0.0.1:1", code=5
+    )
     said = shell.refused("doctor", "--spark", "nope:1", code=2)
     assert "Master must" in said
     assert said.count("\n") == 1

@@ -95,14 +95,22 @@ def test_signals_are_passed_on_and_the_end_gives_it_back(shell: Shell, kind: str
 
 
 @KINDS
-def test_a_command_whose_grant_is_lost_is_dead_before_the_next_begins(
-    proxy: Proxy, shell: Shell, namespace: str, kind: str, tmp_path: Path
+@pytest.mark.parametrize("obeys", [False, True], ids=["stubborn", "obedient"])
+def test_a_command_whose_grant_is_lost_is_dead_before_the_next_begins(  # noqa: PLR0917 - fixtures
+    proxy: Proxy,
+    shell: Shell,
+    namespace: str,
+    kind: str,
+    obeys: bool,  # noqa: FBT001 - a parameter
+    tmp_path: Path,
 ) -> None:
-    """The first ignores SIGTERM, and has a child that would outlive it."""
+    """The first ignores SIGTERM, or obeys it; it has children that ignore it and would outlive it."""
     first_log, second_log = tmp_path / "first", tmp_path / "second"
     family = (
-        f"import subprocess, sys; sys.argv[1:] = [{str(first_log)!r}]; "
-        f"subprocess.Popen([sys.executable, '-c', {STUBBORN!r}, sys.argv[1]])\n{STUBBORN}"
+        f"import subprocess, sys; sys.argv[1:] = [{str(first_log)!r}]\n"
+        f"one = [sys.executable, '-c', {STUBBORN!r}, sys.argv[1]]\n"
+        f"children = [subprocess.Popen(one) for _ in range({1 + obeys})]\n"
+        + ("children[0].wait()" if obeys else STUBBORN)
     )
     timeouts = ("--session-timeout", "4", "--grace", "1")
     far = Shell(f"127.0.0.1:{proxy.port}", namespace)
@@ -118,7 +126,7 @@ def test_a_command_whose_grant_is_lost_is_dead_before_the_next_begins(
             second.process.terminate()
     last, began = ticks(first_log)[-1][0], ticks(second_log)[0][0]
     assert last < began
-    # Both were asked first, while there was the grace to end in.
+    # All were asked first, while there was the grace to end in.
     asked = ticks(first_log, "term")
     assert len({process for _, process in asked}) == 2
     assert last - asked[0][0] > 0.8
@@ -146,15 +154,16 @@ def test_a_link_that_is_back_in_time_costs_the_command_nothing(
 
 
 @KINDS
-def test_a_command_dies_with_us(shell: Shell, kind: str, tmp_path: Path) -> None:
+def test_a_command_and_what_it_started_die_with_us(shell: Shell, kind: str, tmp_path: Path) -> None:
     """A kill of ours ends the session: a command that went on would run beside the next one's."""
     log = tmp_path / "log"
-    with shell.start(kind, "jobs/a", "--", PYTHON, "-c", STUBBORN, str(log)) as running:
-        wait_for(lambda: ticks(log), 60, "it to run")
+    family = f'"{PYTHON}" -c "$1" "$2" & "{PYTHON}" -c "$1" "$2"'
+    with shell.start(kind, "jobs/a", "--", "sh", "-c", family, "sh", STUBBORN, str(log)) as running:
+        wait_for(lambda: len({process for _, process in ticks(log)}) == 2, 60, "both to run")
         running.process.kill()
         running.end()
-    process = ticks(log)[0][1]
-    wait_for(lambda: not _alive(process), 5, "the command to be gone")
+    processes = {process for _, process in ticks(log)}
+    wait_for(lambda: not any(map(_alive, processes)), 5, "the command and its child to be gone")
 
 
 @KINDS
@@ -187,11 +196,13 @@ def test_a_standby_takes_over_from_a_killed_leader_with_a_larger_token(shell: Sh
     assert len(set(tokens)) == 2
 
 
-def test_who_stands_again_leads_again_after_a_loss(proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("obeys", [False, True], ids=["stubborn", "obedient"])
+def test_who_stands_again_leads_again_after_a_loss(proxy: Proxy, namespace: str, obeys: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
     log = tmp_path / "log"
     far = Shell(f"127.0.0.1:{proxy.port}", namespace)
     options = ("--again", "--session-timeout", "6", "--grace", "1")
-    with far.start("elect", "stream", *options, "--", PYTHON, "-c", STUBBORN, str(log)) as one:
+    body = STUBBORN.replace("signal.signal", "0 and signal.signal") if obeys else STUBBORN
+    with far.start("elect", "stream", *options, "--", PYTHON, "-c", body, str(log)) as one:
         wait_for(lambda: ticks(log), 60, "it to lead")
         proxy.freeze()
         process = ticks(log)[0][1]

@@ -11,13 +11,18 @@ Exit codes:
 | 4 | it was lost while the command ran, and the command was stopped |
 | 5 | no connection: no server answered, the session ended, or the credentials were refused |
 | 126, 127, 128 + n | of `lock` and `elect`: the command may not be run, was not found, was ended by signal n |
-| 130 | interrupted |
+| 130, 143, 129 | interrupted; ended by SIGTERM; by SIGHUP |
 | else | of `lock` and `elect`: the command's own |
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main() -> None:
@@ -29,4 +34,12 @@ def main() -> None:
             raise
         sys.stderr.write(f"sparkeeper: the command line needs '{error.name}': pip install 'sparkeeper[cli]'\n")
         sys.exit(2)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _leave)
     sys.exit(run(sys.argv[1:]))
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Give back what we have, and a place in line, as Ctrl-C does."""
+    raise SystemExit(128 + number)

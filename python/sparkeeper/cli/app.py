@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,14 +51,20 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command, and return its exit code; errors are told on standard error, in one message."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot write is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it is open as long as we run
     try:
         app(args=list(arguments), prog_name="sparkeeper")
     except SystemExit as done:
+        if isinstance(done.__context__, BrokenPipeError):
+            # Whoever read our output has gone, as `head` does; there is nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         return done.code if isinstance(done.code, int) else 0
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (sparkeeper.exceptions.SparkeeperError, OSError) as error:
         sys.stderr.write(f"sparkeeper: {error}\n")
         return code_of(error)

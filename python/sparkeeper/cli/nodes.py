@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.tree import Tree
 
 from sparkeeper.cli.options import Connect, Json, Namespace, coordinator
 from sparkeeper.cli.output import document, grid, moment, show
+from sparkeeper.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from sparkeeper._sparkeeper import Stat
@@ -55,10 +57,12 @@ def tree(
     """Draw what is below PATH, with the data of each node where it is short text."""
     with coordinator(connect, namespace) as zk:
         found = _branch(zk, path, depth)
-    if as_json:
-        document(found)
-    else:
-        show(_drawn(path, found))
+    try:
+        document(found) if as_json else show(_drawn(path, found))
+    except RecursionError:
+        raise ConfigError(
+            f"tree {path!r}: it is too deep to be drawn; give a --depth, or a path further down"
+        ) from None
 
 
 def get(path: Path, *, connect: Connect = None, namespace: Namespace = "", as_json: Json = False) -> None:
@@ -87,7 +91,9 @@ def set_(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Write the data of PATH."""
-    content = sys.stdin.buffer.read() if data == "-" else data.encode()
+    if create and version is not None:
+        raise ConfigError("set: --create makes a node that has no version yet, --version writes over one; give one")
+    content = sys.stdin.buffer.read() if data == "-" else os.fsencode(data)
     with coordinator(connect, namespace) as zk:
         if create and zk.exists(path) is None:
             zk.create(path, content)
@@ -152,6 +158,9 @@ def _branch(zk: Coordinator, path: str, depth: int | None) -> dict[str, Any]:
     """Read a node and what is below it, from one cache's snapshot."""
     with zk.cache(path) as cache:
         snapshot = cache.snapshot()
+    if not snapshot:
+        # Says how it is not there.
+        zk.get(path)
     top: dict[str, Any] = {}
     for at in sorted(snapshot.keys(), key=lambda key: key.split("/")):
         names = at.split("/") if at else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import time
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def document(value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Write one JSON document; dataclasses are objects, bytes are text."""
+    """Write one JSON document; dataclasses are objects, bytes are text, or {"base64": ...} where they are none."""
     typer.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
@@ -48,5 +49,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - as above
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(value).decode()}
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import tempfile
+import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparkeeper.exceptions import ConfigError
+from sparkeeper.exceptions import ConfigError, ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pyspark.sql import SparkSession
+
+_CONNECT_PORT = 15_002
+_KNOCKING = 10.0
 
 
 @contextlib.contextmanager
@@ -23,6 +28,7 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
 
     Raises:
         ConfigError: PySpark is not installed, or Spark does not start.
+        ConnectionLost: No Spark Connect server is there.
     """
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - most commands need no Spark
@@ -33,6 +39,7 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
     with tempfile.TemporaryDirectory() as folder:
         builder = SparkSession.builder.appName("sparkeeper")
         if master.startswith("sc://"):
+            _knock(master)
             builder = builder.remote(master)
         else:
             builder = builder.master(master).config("spark.ui.enabled", "false")
@@ -52,6 +59,16 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
             yield spark
         finally:
             spark.stop()
+
+
+def _knock(remote: str) -> None:
+    """Refuse a Spark Connect server that is not there, which Spark itself would try for minutes in silence."""
+    place = urllib.parse.urlsplit(remote)
+    try:
+        where = (place.hostname or "", place.port or _CONNECT_PORT)
+        socket.create_connection(where, timeout=_KNOCKING).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionLost(f"no Spark Connect server answers at {remote!r}: {error}; check the address") from None
 
 
 @contextlib.contextmanager

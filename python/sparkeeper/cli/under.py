@@ -131,7 +131,12 @@ def _run(  # noqa: PLR0913, PLR0917 - all of a run
     end: Callable[..., None],
 ) -> int | None:
     tell("acquired", f"acquired, token {grant.token}", token=grant.token)
-    where = {"SPARKEEPER_TOKEN": str(grant.token), "SPARKEEPER_PATH": path, "SPARKEEPER_CONNECT": zk.connect_string}
+    where = {
+        "SPARKEEPER_TOKEN": str(grant.token),
+        "SPARKEEPER_PATH": path,
+        "SPARKEEPER_CONNECT": zk.connect_string,
+        "SPARKEEPER_NAMESPACE": zk.namespace,
+    }
     with Child(command, where) as child:
         code = child.wait(grant, grace)
     # Where the link is back before the lease ended, it is ours still, and would bar us too. What cannot be given back
@@ -150,7 +155,9 @@ def _teller(path: str, *, as_json: bool) -> Callable[..., None]:
 
     def tell(event: str, text: str, **more: object) -> None:
         line = json.dumps({"event": event, "path": path, **more}) if as_json else f"sparkeeper: {path}: {text}"
-        typer.echo(line, err=True)
+        # Whoever reads our messages may be gone; the command is not concerned.
+        with contextlib.suppress(OSError):
+            typer.echo(line, err=True)
 
     return tell
 

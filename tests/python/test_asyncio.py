@@ -19,7 +19,7 @@ _CLASSES = [thing for thing in map(sparkeeper.__dict__.get, sparkeeper.__all__) 
 _SIBLINGS = [(owner, name) for owner in _CLASSES for name in dir(owner) if name.endswith("_async") and name[0] != "_"]
 # What waits for nobody: it makes a handle, notes a callback, or answers from what this process knows.
 _IMMEDIATE = {
-    sparkeeper.Assignment: {"partitions_of", "to_arrow", "to_pandas", "verify"},
+    sparkeeper.Assignment: {"partitions_of", "plot", "to_arrow", "to_pandas", "verify"},
     sparkeeper.Batch: {"check", "create", "delete", "set"},
     sparkeeper.CacheSnapshot: {"children", "keys"},
     sparkeeper.Certificate: {"from_json", "to_json", "verify"},
@@ -32,8 +32,8 @@ _IMMEDIATE = {
         # They drive Spark, which has no asyncio interface.
         *("foreach_batch", "janitor", "partition_plan", "table", "transaction", "write"),
     },
-    sparkeeper.Election: {"observe", "stop"},
-    sparkeeper.GroupAssignment: {"of", "read", "to_arrow", "to_pandas"},
+    sparkeeper.Election: {"observe", "stop", "timeline"},
+    sparkeeper.GroupAssignment: {"of", "plot", "read", "to_arrow", "to_pandas"},
     sparkeeper.GroupMember: {"parse", "read"},
     sparkeeper.GroupProgress: {"read", "results", "to_arrow", "to_pandas"},
     # An iterator, for `for` and for `async for`.

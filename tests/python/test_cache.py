@@ -348,7 +348,9 @@ def test_who_may_not_read_its_root_is_told_and_reads_it_once_it_may(coordinator,
     # The first one may have read its root before that was there, of which a persistent watch does not tell.
     snapshot = other.cache("c", persistent=persistent).snapshot()
     assert snapshot.hidden == pickle.loads(pickle.dumps(snapshot)).hidden == ["hidden"]
-    assert len([said for said in caplog.records if "cannot follow" in said.message]) == 1
+    # Records cross on a thread of their own: one of the test before may come in this one.
+    ours = [said for said in caplog.records if "cannot follow" in said.message and other.namespace in said.message]
+    assert len(ours) == 1
     begun = time.monotonic()
     refused = coordinator(auth=("digest", "eve:secret")).cache("c/hidden", persistent=persistent)
     with pytest.raises(exceptions.NotAuthorized):

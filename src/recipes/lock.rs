@@ -30,7 +30,7 @@ pub(super) const LINE: LineKind = LineKind {
 };
 
 /// How long a timed-out acquire may still ask who holds the lock.
-const WHO_HOLDS: Duration = Duration::from_millis(100);
+const WHO_HOLDS: Duration = Duration::from_millis(50);
 
 /// A handle on the lock at one path. Two handles on one path are two contenders; clones are one.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@ use crate::retry::Deadline;
 use crate::session::{Grant, GrantState, Incarnation, Release, Session, create_protected};
 
 /// How long a timed-out acquire may still ask who has the permits, and how many leases it reads for that.
-const WHO_HOLDS: (Duration, usize) = (Duration::from_millis(100), 4);
+const WHO_HOLDS: (Duration, usize) = (Duration::from_millis(50), 4);
 
 /// How long a try waits for those who are being served, while permits are free: so many times the flight it took to
 /// see that, and this on top.

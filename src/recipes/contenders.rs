@@ -148,7 +148,7 @@ pub(super) async fn advance(
                 tokio::select! {
                     biased;
                     gone = gone(incarnation, &client, &before) => gone?,
-                    never = patience.tell(incarnation, &client, resource, &first, others) => match never? {},
+                    never = patience.tell(incarnation, &client, resource, &first, others) => match never {},
                 }
             }
         }

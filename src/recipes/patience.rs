@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use zookeeper_client as zk;
 
-use crate::error::Error;
 use crate::session::{GrantKind, Incarnation, letter};
 
 /// How long a wait may last before it is told of.
@@ -26,9 +25,6 @@ impl Patience {
 
     /// Tells, when the wait has become long, who owns the node at `holder` and how many `before` us wait for it.
     /// Never resolves: it goes with what is waited for.
-    ///
-    /// # Errors
-    /// Those of the session.
     pub(super) async fn tell(
         &mut self,
         incarnation: &Incarnation,
@@ -36,21 +32,17 @@ impl Patience {
         resource: &str,
         holder: &str,
         before: usize,
-    ) -> Result<Infallible, Error> {
+    ) -> Infallible {
         if self.told {
             return pending().await;
         }
         tokio::time::sleep(LONG.saturating_sub(self.began.elapsed())).await;
-        match incarnation.request("get", holder, client.get_data(holder)).await {
-            Ok((data, _)) => {
-                self.told = true;
-                let owner = letter::owner(&data);
-                tracing::info!(target: "sparkeeper::waiting", "waiting for '{resource}': {owner} has it, {before} in line before us");
-                pending().await
-            }
-            // What we wait for comes now, or a look that follows tells of it.
-            Err(Error::NoNode(_) | Error::ConnectionLost(_)) => pending().await,
-            Err(why) => Err(why),
+        // Who may not read the node waits all the same; where the session ends, the wait does.
+        if let Ok((data, _)) = incarnation.request("get", holder, client.get_data(holder)).await {
+            self.told = true;
+            let owner = letter::owner(&data);
+            tracing::info!(target: "sparkeeper::waiting", "waiting for '{resource}': {owner} has it, {before} in line before us");
         }
+        pending().await
     }
 }

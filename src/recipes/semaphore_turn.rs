@@ -105,7 +105,7 @@ impl Leases {
                 _ = given_back.changed() => {}
                 _ = raised.changed() => {}
                 why = incarnation.ended() => return Err(why),
-                never = patience.tell(incarnation, client, &self.place.name, &holder, 0) => match never? {},
+                never = patience.tell(incarnation, client, &self.place.name, &holder, 0) => match never {},
             }
         }
     }

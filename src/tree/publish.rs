@@ -5,6 +5,7 @@
 //! value twice does no harm. Rows that are new make their missing parents, as empty plain nodes.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
@@ -22,8 +23,8 @@ const LOOKED_UP: usize = 16_384;
 /// What is ZooKeeper's own: quotas, and who is in the ensemble.
 const RESERVED: &str = "/zookeeper";
 
-/// How often one batch is made again where others write the same nodes.
-const TRIES: usize = 16;
+/// How long one batch is made again where others write the same nodes: they win some rounds, not every one.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node that must stand for a batch to land.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ pub struct Published {
 ///
 /// # Errors
 /// `Config`, `InvalidPath`, `PayloadTooLarge` before anything is sent; `Fenced` where the guard does not stand;
-/// `NotAuthorized`, `ConnectionLost` and the like. The text says how many batches had landed.
+/// `NotAuthorized`, `ConnectionLost` and the like; `NodeExists` or `NoNode` where others make and delete the same nodes
+/// for a minute. The text says how many batches had landed.
 pub async fn publish(
     session: &Session,
     root: &str,
@@ -69,7 +71,7 @@ pub async fn publish(
         rows.keys().flat_map(|path| above(path).into_iter().chain([path.as_str()])).map(str::to_owned).collect();
     let mut gone = None;
     let mut done = Published::default();
-    let mut tries = TRIES;
+    let mut give_up = Instant::now() + PATIENCE;
     let stopped = |error: Error, done: Published| {
         error.reworded(|text| format!("publish below '{root}': {} batches landed before this: {text}", done.batches))
     };
@@ -78,7 +80,7 @@ pub async fn publish(
         match batch.await.map_err(|error| stopped(error, done))? {
             Sent::Nothing => return Ok(done),
             Sent::Landed(landed) => {
-                tries = TRIES;
+                give_up = Instant::now() + PATIENCE;
                 done.batches += 1;
                 for path in landed {
                     done.rows += usize::from(rows.remove(&path).is_some());
@@ -87,8 +89,9 @@ pub async fn publish(
             }
             Sent::Refused(error) => {
                 gone = None;
-                tries -= 1;
-                if tries == 0 {
+                if Instant::now() >= give_up {
+                    let seconds = PATIENCE.as_secs();
+                    let error = error.reworded(|text| format!("for {seconds} s others wrote the same nodes: {text}"));
                     return Err(stopped(error, done));
                 }
             }

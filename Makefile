@@ -22,7 +22,8 @@ export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## Run the story of examples/first_light.py on real flights
+demo: ## Run the story of examples/first_light.py on real flights
+	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.built $(VENV)/.demo
 	$(BIN)/python examples/first_light.py
 
 test: test-rust test-python ## Run every test
@@ -89,12 +90,22 @@ docs: build ## The pages into dist/docs, the Rust crate's documentation into tar
 docs-links: build ## Ask every address that the pages link to; needs the network
 	$(BIN)/python -m sphinx --quiet --builder linkcheck docs dist/links
 
-build: $(VENV)/.built ## Set up the virtual environment and build the extension
+# Downloads and the compiler wait for different things.
+build: ## Set up the virtual environment and build the extension
+	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.built $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml .ci/prerequisites
+$(VENV)/.begun: pyproject.toml .ci/prerequisites
 	@.ci/prerequisites $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py build)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.begun
+	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py demo)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.begun
 	$(BIN)/python -m pip install --quiet $$($(PYTHON) .ci/requirements.py dev)
 	@touch $@
 
@@ -103,8 +114,8 @@ $(DELTA)/.installed: Makefile
 	$(DELTA)/bin/python -m pip install --quiet 'pyspark==4.2.*' delta-spark==4.4.0 'pandas<3' pyarrow psutil
 	@touch $@
 
-$(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES)
-	$(BIN)/maturin develop --quiet --profile $(PROFILE)
+$(VENV)/.built: $(VENV)/.begun $(RUST_SOURCES)
+	PIP_QUIET=1 $(BIN)/maturin develop --quiet --profile $(PROFILE)
 	@touch $@
 
 # What the tests' JVMs start from.

@@ -3,21 +3,24 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::errors::raise;
 use super::inbox::Ended;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// Made into a Python object by the thread that asks for it.
-type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+pub(super) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// What a call does: of one type, or each of a hundred calls would be compiled with its own copy of the runtime's code.
+pub(super) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 enum Progress {
     Running,
@@ -48,33 +51,23 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Call {
     /// Starts a future whose end is posted to `ended`.
-    pub(super) fn start<T>(
-        core: &Runtime,
-        ended: Ended,
-        cancelled: Cancelled,
-        future: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Self
-    where
-        T: for<'a> IntoPyObject<'a> + Send + 'static,
-    {
+    pub(super) fn start(core: &Runtime, ended: Ended, cancelled: Cancelled, work: Work) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let progress = Arc::new(Mutex::new(Progress::Running));
         let (wanted, closed) = oneshot::channel();
         let mine = progress.clone();
         core.spawn(async move {
-            let future = AssertUnwindSafe(future).catch_unwind();
-            let result = match cancelled {
-                Cancelled::SeenThrough => future.await,
+            let work = AssertUnwindSafe(work).catch_unwind();
+            let outcome = match cancelled {
+                Cancelled::SeenThrough => work.await,
                 Cancelled::Dropped => tokio::select! {
                     // First, so that whoever begins a call has it begun, as one that blocks and is interrupted has.
                     biased;
-                    result = future => result,
+                    outcome = work => outcome,
                     _ = closed => return,
                 },
             };
-            let result = result
-                .unwrap_or_else(|_| Err(Error::server("a task of the session panicked; standard error says where")));
-            finish(&mine, Box::new(move |py| fetch(py, result)));
+            finish(&mine, outcome.unwrap_or_else(|_| Box::new(panicked)));
             ended.post(number);
         });
         Self { number, progress, wanted: Mutex::new(Some(wanted)) }
@@ -94,11 +87,8 @@ fn finish(progress: &Mutex<Progress>, outcome: Outcome) {
     drop(progress);
 }
 
-fn fetch<T: for<'a> IntoPyObject<'a>>(py: Python<'_>, result: Result<T>) -> PyResult<Py<PyAny>> {
-    match result {
-        Ok(value) => value.into_py_any(py),
-        Err(error) => Err(raise(py, &error)),
-    }
+fn panicked(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    Err(raise(py, &Error::server("a task of the session panicked; standard error says where")))
 }
 
 #[pymethods]

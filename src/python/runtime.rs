@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
@@ -50,9 +51,13 @@ pub(super) fn core() -> Result<&'static Runtime> {
 /// # Errors
 /// The future's, as a Python exception; `KeyboardInterrupt`.
 pub(super) fn block_on<T: Send>(py: Python<'_>, future: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
-    let core = core().map_err(|error| raise(py, &error))?;
     // On the heap: the state of an acquire is some kilobytes, and would be copied on its way here.
-    let mut future = Box::pin(future);
+    drive(py, Box::pin(future))
+}
+
+/// Compiled once for a type of result, not for each of the calls.
+fn drive<T: Send>(py: Python<'_>, mut future: Pin<Box<dyn Future<Output = Result<T>> + Send + '_>>) -> PyResult<T> {
+    let core = core().map_err(|error| raise(py, &error))?;
     // Signals reach the main thread alone; and that one is never ended in the midst of us.
     let main = is_main_thread(py)?;
     let (result, _stay) = py.detach(|| {

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sparkeeper
+from commands import Shell
 from drivers import JVM, Driver, spark_connect_server
+from pages import Client, serving
 from proxy import Proxy
 from sparkeeper.local import LocalServer
 
@@ -89,6 +91,26 @@ def coordinator(connect_string: str, namespace: str) -> Iterator[Callable[..., s
 def zk(coordinator: Callable[..., sparkeeper.Coordinator]) -> sparkeeper.Coordinator:
     """A coordinator in the test's namespace."""
     return coordinator()
+
+
+@pytest.fixture
+def shell(connect_string: str, namespace: str) -> Shell:
+    """The command line, in the test's namespace."""
+    return Shell(connect_string, namespace)
+
+
+@pytest.fixture
+def url(shell: Shell, tmp_path: Path) -> Iterator[str]:
+    """Where `sparkeeper ui` serves its page."""
+    with serving(shell, tmp_path) as (_, url):
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    """A reader of the page's events."""
+    with Client(url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     import sparkeeper
 
 
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
 def test_a_value_is_written_read_and_removed(shell: Shell) -> None:
     shell.run("set", "--create", "conf/a", "one")
     assert shell.run("get", "conf/a") == b"one"

@@ -27,11 +27,6 @@ SEQUENCES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
-@pytest.fixture
 def busy(coordinator: Callable[..., sparkeeper.Coordinator]) -> sparkeeper.Coordinator:
     """Somebody who has one of each."""
     zk = coordinator(owner="busy [one]")

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 KINDS = pytest.mark.parametrize("kind", ["lock", "elect"])
 
 
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
 @KINDS
 def test_what_we_are_told_to_ignore_the_command_ignores_too(shell: Shell, kind: str, tmp_path: Path) -> None:
     ready, go_on = tmp_path / "ready", tmp_path / "go_on"

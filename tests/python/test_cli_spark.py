@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from commands import Shell
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pyspark.sql import SparkSession
 
     import sparkeeper
-
-
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
+    from commands import Shell
 
 
 def test_a_table_is_looked_after_from_a_shell(

@@ -25,11 +25,6 @@ KINDS = pytest.mark.parametrize("kind", ["lock", "elect"])
 PYTHON = sys.executable
 
 
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
 @KINDS
 def test_the_command_finds_its_token_and_its_exit_code_is_ours(shell: Shell, kind: str) -> None:
     show = "import os; print(os.environ['SPARKEEPER_TOKEN'], os.environ['SPARKEEPER_PATH']); raise SystemExit(7)"

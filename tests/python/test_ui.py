@@ -19,28 +19,10 @@ from pages import Client, ask, serving
 from waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import sparkeeper
     from proxy import Proxy
-
-
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
-@pytest.fixture
-def url(shell: Shell, tmp_path: Path) -> Iterator[str]:
-    with serving(shell, tmp_path) as (_, url):
-        yield url
-
-
-@pytest.fixture
-def client(url: str) -> Iterator[Client]:
-    with Client(url) as client:
-        yield client
 
 
 def test_the_page_asks_for_nothing_but_its_own_parts(url: str) -> None:

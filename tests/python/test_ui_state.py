@@ -6,37 +6,18 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
-from commands import Shell
 from pages import Client, serving
 from sparkeeper.ui.follow import Follower
 from waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from pyspark.sql import SparkSession
 
     import sparkeeper
-
-
-@pytest.fixture
-def shell(connect_string: str, namespace: str) -> Shell:
-    return Shell(connect_string, namespace)
-
-
-@pytest.fixture
-def url(shell: Shell, tmp_path: Path) -> Iterator[str]:
-    with serving(shell, tmp_path) as (_, url):
-        yield url
-
-
-@pytest.fixture
-def client(url: str) -> Iterator[Client]:
-    with Client(url) as client:
-        yield client
+    from commands import Shell
 
 
 def test_who_held_before_is_known_to_a_browser_that_comes_later(

@@ -3,12 +3,14 @@
 import base64
 import contextlib
 import hashlib
+import threading
 
 import kazoo.client
 import pytest
 
 import sparkeeper
 from sparkeeper import exceptions
+from waiting import wait_for
 
 AUTH = ("digest", "bob:secret")
 BOB = "bob:" + base64.b64encode(hashlib.sha1(b"bob:secret").digest()).decode()  # noqa: S324 - the server's choice
@@ -147,6 +149,28 @@ def test_who_may_only_read_cannot_stand_in_line_and_leaves_nothing(coordinator):
         assert len(mine.lock("l").contenders()) == 1
         with pytest.raises(exceptions.NotAuthorized), stranger.multi() as batch:
             batch.create("l/mine")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "line", "length", "auth"),
+    # The wait for a lock is that for whoever is right before, which has to be readable.
+    [(lambda zk: zk.lock("r"), "r", 2, AUTH), (lambda zk: zk.semaphore("r", permits=1), "r/locks", 1, None)],
+    ids=["lock", "semaphore"],
+)
+def test_who_may_not_read_whose_it_is_waits_all_the_same(coordinator, recipe, line, length, auth):
+    anyone = coordinator()
+    recipe(anyone).acquire().release()
+    held = recipe(coordinator(auth=AUTH, acl="creator")).acquire()
+    first = threading.Thread(target=lambda: recipe(coordinator(auth=auth)).acquire(timeout=60).release())
+    first.start()
+    wait_for(lambda: len(anyone.children(line)) == length, 60, "it to stand in line")
+    # Long enough for both waits to be told of, which asks whose the holder's node is.
+    with pytest.raises(exceptions.AcquireTimeout):
+        recipe(anyone).acquire(timeout=4)
+    assert first.is_alive()
+    held.release()
+    first.join(60)
+    assert not first.is_alive()
 
 
 def test_one_node_may_have_rights_of_its_own(coordinator, acls):

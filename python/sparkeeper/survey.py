@@ -6,11 +6,12 @@ The recipes' layouts (docs/recipes.md) tell the kinds apart; nothing is asked of
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sparkeeper.node_json import parsed, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Nodes = Mapping[str, Node]
 
 CONTENDER = re.compile(r"-(lock-|__READ__|__WRIT__|latch-|lease-)\d{10}$")
+_LEASE = re.compile(r"-lease-\d{10}$")
+_ASKED = "__REVOKE__"
 _VOID = "zookeeper"
 
 
@@ -176,21 +179,28 @@ def _line(tree: _Tree, path: str) -> Iterable[Line]:
     if not found:
         return
     parent, _, own = path.rpartition("/")
-    if own == "locks" and "leases" in tree.names(parent):
-        if not tree.names(f"{parent}/leases"):
+    leases = tree.names(_join(parent, "leases"))
+    semaphore = "leases" in tree.names(parent) and are_leases(leases)
+    if own == "locks" and semaphore:
+        if not leases:
             yield Line(parent, "semaphore", (), _merged(node for _, node in found))
         return
     # Creation orders contenders, also where the sequence numbers wrap.
     found.sort(key=lambda one: one[1][1].czxid)
     kinds = {kind for kind, _ in found}
-    if own == "leases":
-        waiting = (node for _, node in tree.children(f"{parent}/locks"))
+    if own == "leases" and semaphore:
+        waiting = (node for _, node in tree.children(_join(parent, "locks")))
         yield Line(parent, "semaphore", _merged((node for _, node in found), holds=True), _merged(waiting))
     elif kinds & {"__READ__", "__WRIT__"}:
         readers = next((at for at, (kind, _) in enumerate(found) if kind == "__WRIT__"), len(found))
         yield _split(path, "read_write_lock", [node for _, node in found], max(readers, 1))
     else:
         yield _split(path, "election" if "latch-" in kinds else "lock", [node for _, node in found], 1)
+
+
+def are_leases(names: Iterable[str]) -> bool:
+    """Whether what is below a node `leases` makes its parent a semaphore: a lock may have that name too."""
+    return all(_LEASE.search(name) for name in names)
 
 
 def _split(path: str, kind: str, nodes: list[Node], holding: int) -> Line:
@@ -200,9 +210,9 @@ def _split(path: str, kind: str, nodes: list[Node], holding: int) -> Line:
 
 def _contender(node: Node, *, holds: bool = False, count: int = 1) -> Contender:
     data, stat = node
-    owner, *asked = data.decode(errors="replace").split("\n")
+    owner, *asked = f"\n{data.decode(errors='replace')}".split(f"\n{_ASKED}")
     token = stat.czxid if holds else None
-    return Contender(owner, _session(stat), stat.ctime, token, count, asked=bool(asked))
+    return Contender(owner[1:], _session(stat), stat.ctime, token, count, asked=bool(asked))
 
 
 def _merged(nodes: Iterable[Node], *, holds: bool = False) -> tuple[Contender, ...]:
@@ -217,7 +227,7 @@ def _group(tree: _Tree, path: str) -> Iterable[Gathering]:
     members = [(name, node) for name, node in tree.children(path) if node[1].ephemeral_owner]
     if not path or not members or any(CONTENDER.search(name) for name, _ in members):
         return
-    service = all(_json(data).keys() >= {"address", "weight"} for _, (data, _) in members)
+    service = all(parsed(data).keys() >= {"address", "weight"} for _, (data, _) in members)
     found = tuple(Member(name, _session(stat), stat.ctime, None) for name, (_, stat) in members)
     yield Gathering(path, "service" if service else "group", found, None, None)
 
@@ -225,15 +235,15 @@ def _group(tree: _Tree, path: str) -> Iterable[Gathering]:
 def _is_divided(tree: _Tree, path: str) -> bool:
     if not path or not tree.names(path) >= {"spec", "assignment", "members"}:
         return False
-    return "items" in _json(tree.nodes[f"{path}/spec"][0])
+    return isinstance(parsed(tree.nodes[f"{path}/spec"][0]).get("items"), list)
 
 
 def _partitions(tree: _Tree, path: str) -> Gathering:
-    owned = Counter(_json(data).get("member") for _, (data, _) in tree.children(f"{path}/claims"))
+    owned = Counter(text(parsed(data).get("member")) for _, (data, _) in tree.children(f"{path}/claims"))
     members = (
         Member(name, _session(stat), stat.ctime, owned[name]) for name, (_, stat) in tree.children(f"{path}/members")
     )
-    items = _json(tree.nodes[f"{path}/spec"][0])["items"]
+    items = parsed(tree.nodes[f"{path}/spec"][0])["items"]
     return Gathering(path, "partitions", tuple(members), len(items), len(tree.names(f"{path}/done")))
 
 
@@ -243,8 +253,8 @@ def _is_work(tree: _Tree, path: str) -> bool:
 
 def _work(tree: _Tree, path: str) -> Work:
     names = tree.names(path)
-    claims = [_json(data).get("owner", "") for _, (data, _) in tree.leaves(f"{path}/claims")]
-    workers = [_json(data).get("name", "") for _, (data, _) in tree.children(f"{path}/workers")]
+    claims = [text(parsed(data).get("owner")) for _, (data, _) in tree.leaves(f"{path}/claims")]
+    workers = [text(parsed(data).get("name")) for _, (data, _) in tree.children(f"{path}/workers")]
     tasks = bool(names & {"workers", "results", "runs"})
     queued, dead, results = (len(tree.leaves(f"{path}/{kind}")) for kind in ("items", "dead", "results"))
     return Work(
@@ -260,10 +270,10 @@ def _work(tree: _Tree, path: str) -> Work:
 
 def _tables(tree: _Tree) -> Iterable[TableState]:
     for id, (data, _) in tree.children("tables"):  # noqa: A001 - it is one
-        head = _json(tree.nodes.get(f"tables/{id}/head", (b"", None))[0])
+        head = parsed(tree.nodes.get(f"tables/{id}/head", (b"", None))[0])
         writers = sum("alive" in tree.names(f"tables/{id}/tx/{tx}") for tx in tree.names(f"tables/{id}/tx"))
-        where = str(_json(data).get("uri", id))
-        yield TableState(where, id, head.get("v", 0), head.get("files", 0), head.get("bytes", 0), writers)
+        version, files, size = (whole(head.get(key)) for key in ("v", "files", "bytes"))
+        yield TableState(text(parsed(data).get("uri")) or id, id, version, files, size, writers)
 
 
 def _sessions(tree: _Tree, lines: list[Line]) -> Iterable[SessionState]:
@@ -274,12 +284,3 @@ def _sessions(tree: _Tree, lines: list[Line]) -> Iterable[SessionState]:
 
 def _session(stat: Stat) -> str:
     return f"0x{stat.ephemeral_owner:x}"
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    """Read an object; what is none says nothing."""
-    try:
-        found = json.loads(data or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from pages import Client, serving
 from sparkeeper.ui.follow import Follower
@@ -192,3 +195,36 @@ def test_what_is_none_of_ours_hurts_nobody(client: Client, zk: sparkeeper.Coordi
     state = client.until(lambda state: any(line["path"] == "after" for line in state["locks"]), 10, "what came after")
     assert state["plans"] == []
     assert [one["history"]["versions"] for one in state["tables"]] == [[], [], []]
+
+
+def test_odd_nodes_of_anybody_do_not_end_it(
+    client: Client, zk: sparkeeper.Coordinator, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    for path, said in (
+        ("workers/me", b"[" * 3000),
+        ("odd/spec", b'{"items":5}'),
+        ("odd/assignment", b'{"owners":{"a":5},"generation":1}'),
+        ("odd/members", b""),
+        ("tables/x/head", b'{"v":NaN}'),
+    ):
+        zk.create(path, said, ephemeral=path == "workers/me")
+    zk.lock("a").acquire()
+    coordinator(owner="line one\nline two").lock("b").acquire()
+    state = client.until(lambda state: len(state["locks"]) == 2, 60, "the locks after them")
+    assert [line["holders"][0]["asked"] for line in state["locks"]] == [False, False]
+    assert state["locks"][1]["holders"][0]["owner"] == "line one\nline two"
+
+
+def test_what_ends_it_ends_the_command(
+    zk: sparkeeper.Coordinator, coordinator: Callable[..., sparkeeper.Coordinator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    watcher = coordinator()
+    with watcher.cache("/") as cache, Follower(watcher, cache) as follower:
+        monkeypatch.setattr("sparkeeper.ui.follow.document", fail)
+        zk.create("anything")
+        with pytest.raises(ZeroDivisionError):
+            follower.wait(threading.Event())
+        assert follower.stopped

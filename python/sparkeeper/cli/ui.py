@@ -34,16 +34,23 @@ def ui(
     tables. It only reads, and only browsers on this machine reach it.
     """
     stop = threading.Event()
-    with Server(port) as server, coordinator(connect, namespace) as zk, zk.cache("/") as cache:
-        with Follower(zk, cache) as server.follower:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: stop.set())
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            if as_json:
-                document({"url": server.url})
-            else:
-                typer.echo(f"{server.url} shows {zk.namespace or '/'} of {zk.connect_string}; end it with Ctrl-C.")
-            if browser:
-                webbrowser.open(server.url)
-            stop.wait()
-        server.shutdown()
+    with (
+        Server(port) as server,
+        coordinator(connect, namespace) as zk,
+        zk.cache("/") as cache,
+        Follower(zk, cache) as follower,
+    ):
+        server.follower = follower
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        if as_json:
+            document({"url": server.url})
+        else:
+            typer.echo(f"{server.url} shows {zk.namespace or '/'} of {zk.connect_string}; end it with Ctrl-C.")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            follower.wait(stop)
+        finally:
+            server.shutdown()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Certificate
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.node_json import Json, named, number, parsed, several, text, whole
 
 if TYPE_CHECKING:
     from sparkeeper.survey import Gathering, Nodes
 
-    Json = dict[str, Any]
-
 _BARS = 64
+_PROVEN = ("max_load", "lower_bound", "gap", "moves", "moves_lower_bound")
 
 
 class Assignments:
@@ -28,7 +29,7 @@ class Assignments:
     def see(self, path: str, data: bytes | None) -> None:
         """Take what a leader published at a group's `assignment`; None where that was deleted."""
         found = parsed(data or b"")
-        if not (isinstance(found.get("owners"), dict) and found.keys() >= {"generation", "members"}):
+        if not (isinstance(found.get("owners"), dict) and isinstance(found.get("generation"), int)):
             self._known.pop(path, None)
             return
         _, last = self._known.get(path, (None, None))
@@ -41,16 +42,17 @@ class Assignments:
             return None
         before, now = self._known[group.path]
         spec = parsed(nodes[f"{group.path}/spec"][0])
-        weights = {_key(item): weight for item, weight in zip(spec["items"], spec.get("weights") or (), strict=False)}
+        pairs = zip(several(spec.get("items")), several(spec.get("weights")), strict=False)
+        weights = {_key(item): weight for item, weight in pairs if number(weight) is not None}
         loads, old = _loads(now, weights), _loads(before, weights) if before else None
         claimed = {member.name: member.owns for member in group.members}
         return {
             "measure": "weight" if weights else "items",
             "generation": now["generation"],
             "before": before and before["generation"],
-            "unowned": now.get("unowned"),
-            "absent": now.get("absent", []),
-            "certificate": now.get("certificate"),
+            "unowned": text(now.get("unowned")),
+            "absent": [text(name) for name in several(now.get("absent"))],
+            "certificate": (proven := _certificate(now)) and {name: getattr(proven, name) for name in _PROVEN},
             "members": [
                 {
                     "name": name,
@@ -81,55 +83,54 @@ class Plans:
         return sorted((plan for plan in found.values() if plan), key=lambda plan: plan["name"])
 
 
-def parsed(data: bytes) -> Json:
-    """Return an object; what is none says nothing."""
-    try:
-        found = json.loads(data or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _loads(assignment: Json, weights: dict[str, int]) -> Counter[str]:
-    loads: Counter[str] = Counter(dict.fromkeys(assignment.get("members", {}), 0))
+    loads: Counter[str] = Counter(dict.fromkeys(named(assignment.get("members")), 0))
     for member, items in assignment["owners"].items():
-        loads[member] += sum(weights.get(_key(item), 1) for item in items)
+        loads[member] += sum(weights.get(_key(item), 1) for item in several(items))
     return loads
 
 
+def _certificate(found: Json) -> Certificate | None:
+    try:
+        return Certificate.from_json(json.dumps(found.get("certificate")))
+    except (ConfigError, RecursionError, ValueError):
+        return None
+
+
 def _key(item: object) -> str:
-    return json.dumps(item)
+    try:
+        return json.dumps(item)
+    except RecursionError:
+        return ""
 
 
 def _newest(head: bytes) -> Json | None:
-    versions = parsed(head).get("versions")
-    entry = versions[-1] if isinstance(versions, list) and versions else None
-    whole = isinstance(entry, dict) and entry.keys() >= {"sha256", "node"} and isinstance(entry.get("pages"), int)
-    return entry if whole else None
+    entry = named(next(reversed(several(parsed(head).get("versions"))), None))
+    return entry if text(entry.get("sha256")) and text(entry.get("node")) and whole(entry.get("pages")) else None
 
 
 def _plan(path: str, entry: Json, nodes: Nodes) -> Json | None:
-    pages = [nodes.get(f"{path}/{entry['node']}-{page}") for page in range(entry["pages"])]
-    data = b"".join(page[0] for page in pages if page is not None)
+    names = (f"{path}/{entry['node']}-{page}" for page in range(entry["pages"]))
+    data = b"".join(nodes[name][0] for name in takewhile(nodes.__contains__, names))
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         return None
     plan = parsed(data)
-    try:
-        certificate = Certificate.from_json(json.dumps(plan["certificate"]))
-    except (ConfigError, LookupError, ValueError):
+    certificate = _certificate(plan)
+    if certificate is None:
         return None
-    plain, loads = plan.get("plain_loads"), certificate.loads
+    loads, beside = certificate.loads, several(plan.get("plain_loads"))
+    plain = beside if len(beside) == len(loads) and all(isinstance(load, int) for load in beside) else None
     fullest = sorted(range(len(loads)), key=lambda at: (-max(loads[at], plain[at] if plain else 0), at))[:_BARS]
     return {
-        "version": plan.get("version"),
-        "weights": plan.get("weights"),
-        "unit": plan.get("unit"),
-        "columns": [column.get("by") for column in plan.get("columns", ())],
+        "version": whole(plan.get("version")),
+        "weights": text(plan.get("weights")),
+        "unit": text(plan.get("unit")),
+        "columns": [text(named(column).get("by")) for column in several(plan.get("columns"))],
         "partitions": len(loads),
         "max_load": certificate.max_load,
         "lower_bound": certificate.lower_bound,
         "plain_max": max(plain) if plain else None,
-        "created_by": plan.get("created_by"),
-        "created_at": plan.get("created_at"),
+        "created_by": text(plan.get("created_by")),
+        "created_at": text(plan.get("created_at")),
         "bars": [{"partition": at, "before": plain[at] if plain else None, "now": loads[at]} for at in sorted(fullest)],
     }

@@ -13,7 +13,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sparkeeper.exceptions import Closed, NotAuthorized
-from sparkeeper.survey import CONTENDER, survey
+from sparkeeper.survey import CONTENDER, are_leases, survey
 from sparkeeper.ui.balance import Assignments, Plans
 from sparkeeper.ui.history import Histories
 from sparkeeper.ui.spans import Spans
@@ -47,6 +47,7 @@ class Follower:
         self._trouble: str | None = None
         self._changed = threading.Event()
         self._stopped = threading.Event()
+        self._error: Exception | None = None
         self._copying = threading.Lock()
         self._publisher = threading.Thread(target=self._keep_publishing, name="sparkeeper-ui-publish", daemon=True)
         self._published = threading.Condition()
@@ -85,6 +86,13 @@ class Follower:
         """Whether there will be nothing new."""
         return self._stopped.is_set()
 
+    def wait(self, stop: threading.Event) -> None:
+        """Return once `stop` is set, or there will be nothing new; raise what ended this."""
+        while not (stop.wait(_LOOK) or self.stopped):
+            pass
+        if self._error is not None:
+            raise self._error
+
     def after(self, number: int, timeout: float) -> tuple[int, bytes] | None:
         """Return the newest document and its number, once that is above `number`; None where there is none in time."""
         with self._published:
@@ -107,6 +115,8 @@ class Follower:
                     self._changed.set()
         except Closed:
             pass
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits for the end
+            self._error = error
         finally:
             self._end()
 
@@ -131,7 +141,8 @@ class Follower:
     def _see(self, parent: str) -> None:
         """Look at one line again, whose contenders lie below `parent`."""
         path, _, name = parent.rpartition("/")
-        semaphore = name in _SEMAPHORE and f"{path}/leases" in self._nodes
+        leases = f"{path}/leases"
+        semaphore = name in _SEMAPHORE and leases in self._nodes and are_leases(self._below.get(leases, ()))
         roots = [f"{path}/{name}" for name in _SEMAPHORE] if semaphore else [parent]
         nodes = {
             at: self._nodes[at] for root in roots for at in (root, *self._below.get(root, ())) if at in self._nodes
@@ -153,6 +164,8 @@ class Follower:
                     self._changed.clear()
                     self._publish()
                     self._stopped.wait(_NO_MORE_THAN)
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits for the end
+            self._error = error
         finally:
             self._end()
 

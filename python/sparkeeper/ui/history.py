@@ -11,24 +11,23 @@ import logging
 import re
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sparkeeper._sparkeeper import Chain, Location
 from sparkeeper.exceptions import SparkeeperError
+from sparkeeper.node_json import Json, parsed
 from sparkeeper.spark.files import read_manifest
 from sparkeeper.spark.local_files import LocalFiles
 from sparkeeper.spark.records import Version
-from sparkeeper.ui.balance import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sparkeeper.survey import Nodes, TableState
 
-    Json = dict[str, Any]
-
 _SHOWN = 20
+_DIGITS = 20
 _JOB = re.compile(r"tables/([^/]+)/jobs/[^/]+/([^/]+)")
 _log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ def _version(manifest: Json) -> Json:
 
 def _floor(table: TableState, nodes: Nodes) -> int:
     text = nodes[path][0] if (path := f"tables/{table.id}/floor") in nodes else b""
-    return int(text) if text.isdigit() else 1
+    return int(text) if text.isdigit() and len(text) < _DIGITS else 1
 
 
 def _data(nodes: Nodes, path: str) -> Json:

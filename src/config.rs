@@ -119,6 +119,11 @@ impl Config {
 }
 
 fn with_port(host: &str, connect: &str) -> Result<String> {
+    if host.starts_with(':') || host.contains(char::is_whitespace) {
+        return Err(Error::config(format!(
+            "connect string '{connect}': '{host}' names no host; write host:port[,host:port…][/chroot]"
+        )));
+    }
     // An IPv6 address has colons of its own and needs brackets before a port.
     let port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).rsplit_once(':').map(|(_, port)| port);
     match port {
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn refuses_nonsense() {
-        for connect in ["", ",", "/only/chroot", "zk://h:2181", "h:port", "h:0", "h:99999"] {
+        for connect in ["", ",", "/only/chroot", "zk://h:2181", ":2181", "a b", "h:port", "h:0", "h:99999"] {
             assert!(matches!(Config::parse(connect), Err(Error::Config(_))), "{connect:?}");
         }
     }

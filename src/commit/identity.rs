@@ -86,8 +86,9 @@ pub fn open(at: &Location, directory: &Directory, registry: &Registry) -> Result
     let lost = |found: String| {
         Err(Error::history_lost(format!(
             "table {place}: {found}; ZooKeeper was wiped or restored from an old copy, or this is another ensemble or \
-             namespace than the table's. Reads go on, writes are refused: connect where the table was written, restore \
-             ZooKeeper's data, or write the rows to a new table"
+             namespace than the table's; \"local\" starts empty where SPARKEEPER_LOCAL_DATA names no folder for it. Reads \
+             go on, writes are refused: connect where the table was written, restore ZooKeeper's data, or rebuild its \
+             record from the directory with zk.table(spark, path).repair()"
         )))
     };
     match (&directory.identity, &registry.identity) {

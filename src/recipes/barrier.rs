@@ -12,6 +12,7 @@ use std::time::Duration;
 use zookeeper_client as zk;
 
 use super::noticed::Noticed;
+use super::patience::Patience;
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::path::parent;
@@ -143,7 +144,8 @@ impl Barrier {
 
     /// Returns once it is open; meanwhile `seen` holds who closed it, as of the last look.
     async fn opened(&self, seen: &mut Option<String>) -> Result<()> {
-        let path = &self.place.path;
+        let Place { name, path, .. } = &self.place;
+        let mut patience = Patience::new();
         loop {
             let incarnation = self.place.session.next_live().await?;
             let client = incarnation.client()?;
@@ -152,10 +154,12 @@ impl Barrier {
                 Ok((data, _, watcher)) => {
                     let owner = self.closer(&data)?;
                     self.seen.note(Some(owner.clone()));
+                    patience.say(|| format!("waiting at '{name}': {owner} closed it"));
                     *seen = Some(owner);
                     tokio::select! {
                         _ = watcher.changed() => {}
                         _ = incarnation.ended() => {}
+                        () = patience.long() => {}
                     }
                 }
                 Err(Error::NoNode(_)) => {

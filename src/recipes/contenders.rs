@@ -134,7 +134,7 @@ pub(super) async fn advance(
     wait: bool,
 ) -> Result<bool> {
     let client = incarnation.client()?;
-    let mut patience = Patience::new(kind.grant);
+    let mut patience = Patience::new();
     loop {
         let line = ordered(incarnation, &client, parent, line(&created.siblings, kind.markers)).await?;
         match (kind.rule)(&line, &created.name) {
@@ -145,10 +145,11 @@ pub(super) async fn advance(
                 let first = line.first().map_or(&before, |ticket| &ticket.name);
                 let others = line.iter().skip(1).take_while(|ticket| ticket.name != created.name).count();
                 let (first, before) = (child(parent, first), child(parent, &before));
+                patience.name(incarnation, &client, resource, &first, others).await;
                 tokio::select! {
                     biased;
                     gone = gone(incarnation, &client, &before) => gone?,
-                    never = patience.tell(incarnation, &client, resource, &first, others) => match never {},
+                    () = patience.long() => {}
                 }
             }
         }

@@ -23,6 +23,7 @@ use super::contenders::{self, Contender, LineKind};
 use super::double_barrier_members::{Members, Party};
 use super::double_barrier_round::{MARKER, MARKERS, State, Step, View};
 use super::holds::Holder;
+use super::patience::Patience;
 use super::place::Place;
 use super::turn;
 use crate::error::{Error, Result};
@@ -175,7 +176,7 @@ impl DoubleBarrier {
     async fn steps(&self, party: &mut Party, inside: bool, once: bool) -> Result<Option<u64>> {
         let incarnation = party.incarnation.clone();
         let client = incarnation.client()?;
-        let mut conductor = false;
+        let (mut conductor, mut patience) = (false, Patience::new());
         loop {
             let followed = async {
                 let (view, version, state, names) = self.0.members.view(&incarnation, &client, conductor).await?;
@@ -204,8 +205,16 @@ impl DoubleBarrier {
                     }
                     _ => names,
                 };
+                let (name, there) = (&self.0.place.name, view.members.len());
+                patience.say(|| {
+                    if inside {
+                        return format!("waiting to leave '{name}': {there} are inside");
+                    }
+                    format!("waiting at '{name}': {there} of {} are there", self.0.parties)
+                });
                 tokio::select! {
                     _ = state.changed() => Ok(ControlFlow::Continue(())),
+                    () = patience.long() => Ok(ControlFlow::Continue(())),
                     () = changed(other) => Ok(ControlFlow::Continue(())),
                     why = incarnation.ended() => Err(why),
                 }

@@ -15,6 +15,7 @@ use super::ballot::{Count, Nominee, Strategy, drawn, foremost};
 use super::candidates::{self, Card, Standing, agree, hall};
 use super::contenders::{self, LineKind};
 use super::election_vote::{Progress, Score, Vote};
+use super::patience::Patience;
 use super::place::Place;
 use super::turn::line;
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ impl Candidacy<'_> {
         vote: &mut Vote<'_>,
     ) -> Result<Option<(Arc<Grant>, Option<Count>)>> {
         let client = incarnation.client()?;
-        let (mut known, mut agreed) = (HashMap::new(), false);
+        let (mut known, mut agreed, mut patience) = (HashMap::new(), false, Patience::new());
         loop {
             let seen = match self.look(incarnation, &client, stands, &mut known, agreed).await {
                 Err(Error::ConnectionLost(_)) => {
@@ -78,7 +79,7 @@ impl Candidacy<'_> {
                 Some(hall) => {
                     self.still_stands(stands, hall)?;
                     agreed = true;
-                    if seen.led {
+                    if seen.leader.is_some() {
                         Verdict::Wait(None)
                     } else {
                         self.decide(seen.round, stands.czxid, hall, vote).await?
@@ -99,9 +100,13 @@ impl Candidacy<'_> {
                 Verdict::Wait(_) if !self.wait => return Ok(None),
                 Verdict::Wait(until) => until,
             };
+            if let Some(leader) = &seen.leader {
+                patience.name(incarnation, &client, &self.place.name, leader, 0).await;
+            }
             tokio::select! {
                 () = seen.changed() => {}
-                () = patience(until) => {}
+                () = at(until) => {}
+                () = patience.long() => {}
                 why = incarnation.ended() => return Err(why),
             }
         }
@@ -119,8 +124,9 @@ impl Candidacy<'_> {
         let path = &self.place.path;
         let list = client.get_and_watch_children(path);
         let (in_line, stat, changed) = incarnation.request("list", path, list).await?;
-        let led = !line(&in_line, self.kind.markers).is_empty();
-        let mut seen = Seen { round: stat.pzxid, led, line: changed, mine: None, hall: None };
+        let leader = line(&in_line, self.kind.markers).first().map(|ticket| child(path, &ticket.name));
+        let led = leader.is_some();
+        let mut seen = Seen { round: stat.pzxid, leader, line: changed, mine: None, hall: None };
         // While somebody leads it does not matter who else stands, but we have to.
         if led && agreed {
             let mine = child(&hall(path), &stands.name);
@@ -168,7 +174,8 @@ impl Candidacy<'_> {
 
 /// What a candidate sees, and is told of when it changes.
 struct Seen {
-    led: bool,
+    /// The node of whoever leads.
+    leader: Option<String>,
     round: i64,
     line: zk::OneshotWatcher,
     /// Our own node, where the hall is not watched.
@@ -206,7 +213,7 @@ async fn changed(watcher: Option<zk::OneshotWatcher>) {
     }
 }
 
-async fn patience(until: Option<tokio::time::Instant>) {
+async fn at(until: Option<tokio::time::Instant>) {
     match until {
         Some(until) => tokio::time::sleep_until(until).await,
         None => std::future::pending().await,

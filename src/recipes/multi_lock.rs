@@ -17,6 +17,7 @@ use futures_util::future::try_join_all;
 use super::contenders::{self, Contender};
 use super::holds::{Held, Holder, Holds, Mode};
 use super::lock::{LINE, unsaid, who_holds};
+use super::patience::Patience;
 use super::place::Place;
 use super::revocation;
 use super::turn::{Turn, line};
@@ -193,13 +194,22 @@ impl MultiLock {
         let client = incarnation.client()?;
         let listed = || try_join_all(parents.iter().map(|parent| siblings(incarnation, &client, parent)));
         let (mut made, mut lines) = create_together(incarnation, wanted, listed).await?;
+        let mut patience = Patience::new();
         loop {
             let mut before = Vec::new();
-            for ((path, parent), siblings) in made.paths.iter().zip(&parents).zip(lines?) {
+            for ((path, place), siblings) in made.paths.iter().zip(self.places.iter()).zip(lines?) {
+                let parent = &place.path;
                 let line = contenders::ordered(incarnation, &client, parent, line(&siblings, LINE.markers)).await?;
                 match (LINE.rule)(&line, name(path)) {
                     Turn::In => {}
-                    Turn::Watch(name) => before.push(child(parent, &name)),
+                    Turn::Watch(next) => {
+                        if let (true, Some(first)) = (before.is_empty(), line.first()) {
+                            let others = line.iter().skip(1).take_while(|ticket| ticket.name != name(path)).count();
+                            let first = child(parent, &first.name);
+                            patience.name(incarnation, &client, &place.name, &first, others).await;
+                        }
+                        before.push(child(parent, &next));
+                    }
                     Turn::Gone => {
                         let gone = format!("multi-lock '{}': our node in a line was deleted", self.holds.name);
                         return Err(Error::session_expired(gone));
@@ -213,8 +223,16 @@ impl MultiLock {
                 return Ok(None);
             }
             // All of them must go, in whatever order.
-            for path in &before {
-                contenders::gone(incarnation, &client, path).await?;
+            let gone = async {
+                for path in &before {
+                    contenders::gone(incarnation, &client, path).await?;
+                }
+                Ok::<_, Error>(())
+            };
+            tokio::select! {
+                biased;
+                gone = gone => gone?,
+                () = patience.long() => {}
             }
             made.epoch = incarnation.link().epoch;
             // Also those where we are first already: our node may have been deleted there meanwhile.

@@ -1,12 +1,10 @@
-//! A wait that lasts says, once, whom it waits for: a record under `sparkeeper.waiting`.
+//! A wait that lasts says whom it waits for: a record under `sparkeeper.waiting`, and again where that has changed.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::time::{Duration, Instant};
 
 use zookeeper_client as zk;
 
-use crate::session::{GrantKind, Incarnation, letter};
+use crate::session::{Incarnation, letter};
 
 /// How long a wait may last before it is told of.
 const LONG: Duration = Duration::from_secs(3);
@@ -14,35 +12,52 @@ const LONG: Duration = Duration::from_secs(3);
 /// One wait, over all looks at what it waits for.
 pub(super) struct Patience {
     began: Instant,
-    told: bool,
+    due: Duration,
+    said: String,
 }
 
 impl Patience {
-    /// For a lock or permits; who stands for election is there to wait.
-    pub(super) fn new(kind: GrantKind) -> Self {
-        Self { began: Instant::now(), told: !matches!(kind, GrantKind::Lock | GrantKind::Permits) }
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), due: LONG, said: String::new() }
     }
 
-    /// Tells, when the wait has become long, who owns the node at `holder` and how many `before` us wait for it.
-    /// Never resolves: it goes with what is waited for.
-    pub(super) async fn tell(
+    /// Resolves when the wait has become long, and whenever it has become twice as long: time to look again.
+    pub(super) async fn long(&mut self) {
+        tokio::time::sleep(self.due.saturating_sub(self.began.elapsed())).await;
+        self.due = self.began.elapsed() * 2;
+    }
+
+    /// Says it, where the wait is long and this was not the last that was said.
+    pub(super) fn say(&mut self, what: impl FnOnce() -> String) {
+        if self.is_long() {
+            let what = what();
+            if self.said != what {
+                tracing::info!(target: "sparkeeper::waiting", "{what}");
+                self.said = what;
+            }
+        }
+    }
+
+    /// Says, where the wait is long, who owns the node at `holder` and how many `before` us wait for it.
+    pub(super) async fn name(
         &mut self,
         incarnation: &Incarnation,
         client: &zk::Client,
         resource: &str,
         holder: &str,
         before: usize,
-    ) -> Infallible {
-        if self.told {
-            return pending().await;
+    ) {
+        if !self.is_long() {
+            return;
         }
-        tokio::time::sleep(LONG.saturating_sub(self.began.elapsed())).await;
         // Who may not read the node waits all the same; where the session ends, the wait does.
         if let Ok((data, _)) = incarnation.request("get", holder, client.get_data(holder)).await {
-            self.told = true;
             let owner = letter::owner(&data);
-            tracing::info!(target: "sparkeeper::waiting", "waiting for '{resource}': {owner} has it, {before} in line before us");
+            self.say(|| format!("waiting for '{resource}': {owner} has it, {before} in line before us"));
         }
-        pending().await
+    }
+
+    fn is_long(&self) -> bool {
+        self.began.elapsed() >= LONG
     }
 }

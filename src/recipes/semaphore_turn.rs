@@ -73,7 +73,7 @@ impl Leases {
     /// # Cancel safety
     /// Leaves no watch.
     pub(super) async fn until_room(&self, incarnation: &Incarnation, client: &zk::Client, wanted: u32) -> Result<Look> {
-        let mut patience = Patience::new(GrantKind::Permits);
+        let mut patience = Patience::new();
         loop {
             incarnation.connected().await?;
             // Watched for a change before it is read: none is missed, also where the node is not there yet.
@@ -100,12 +100,13 @@ impl Leases {
                 return Ok(look);
             }
             let holder = child(&self.path, look.leases.first().map_or("", String::as_str));
+            patience.name(incarnation, client, &self.place.name, &holder, 0).await;
             tokio::select! {
                 biased;
                 _ = given_back.changed() => {}
                 _ = raised.changed() => {}
                 why = incarnation.ended() => return Err(why),
-                never = patience.tell(incarnation, client, &self.place.name, &holder, 0) => match never {},
+                () = patience.long() => {}
             }
         }
     }

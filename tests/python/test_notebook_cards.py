@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from html.parser import HTMLParser
@@ -177,20 +176,6 @@ def test_charts_say_what_they_need(monkeypatch, zk):
         sparkeeper.assign(["x"], range(2)).plot()
     with zk.election("e").timeline() as timeline, pytest.raises(exceptions.ConfigError, match="altair"):
         timeline.plot()
-
-
-@pytest.mark.parametrize("kind", ["lock", "semaphore"])
-def test_a_wait_that_lasts_says_whom_it_waits_for(zk, caplog, kind):
-    def handle(owner):
-        return zk.lock("l", owner=owner) if kind == "lock" else zk.semaphore("l", 1, owner=owner)
-
-    with caplog.at_level(logging.INFO, "sparkeeper.waiting"), handle("first").acquire():
-        with pytest.raises(exceptions.AcquireTimeout):
-            handle("second").acquire(timeout=0.5)
-        with pytest.raises(exceptions.AcquireTimeout):
-            handle("second").acquire(timeout=6)
-    said = [record.getMessage() for record in caplog.records if record.name == "sparkeeper.waiting"]
-    assert said == ["waiting for 'l': first has it, 0 in line before us"]
 
 
 def test_a_notebook_shows_it_below_its_cell(connect_string, namespace):

@@ -1,10 +1,11 @@
 """Run the README's five lines as a new user does: with what pip installed, on a ZooKeeper of this machine's own."""
 
 import re
+import shutil
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -22,14 +23,13 @@ spark = (
     .config("spark.sql.shuffle.partitions", "2")
     .getOrCreate()
 )
-df = spark.range(1000).selectExpr("id", "concat('D', id % 40) AS dest")
 (lines,) = re.findall(r"^```python\n(.*?)^```$", Path(sys.argv[1]).read_text(), re.MULTILINE | re.DOTALL)
-with tempfile.TemporaryDirectory() as folder:
-    names = {"sparkeeper": sparkeeper, "spark": spark, "df": df}
-    exec(lines.replace("/data/", f"{folder}/"), names)  # noqa: S102 - our own page
-    rows = spark.read.parquet(f"{folder}/flights").count()
-    names["zk"].close()
-if rows != df.count():
-    raise SystemExit(f"{rows} rows of {df.count()}")
+names: dict[str, Any] = {}
+exec(lines, names)  # noqa: S102 - our own page
+rows, expected = spark.read.parquet(names["path"]).count(), names["df"].count()
+names["zk"].close()
+shutil.rmtree(names["path"])
+if rows != expected:
+    raise SystemExit(f"{rows} rows of {expected}")
 sys.stdout.write(f"sparkeeper {metadata.version('sparkeeper')}, PySpark {spark.version}: {rows} rows\n")
 spark.stop()

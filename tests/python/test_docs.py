@@ -13,6 +13,7 @@ import typer
 
 import sparkeeper
 from doc_pages import PAGES, ROOT, blocks, run
+from sparkeeper import exceptions
 from sparkeeper.cli.app import app
 from stages import stage
 
@@ -122,13 +123,23 @@ def _same_everywhere(text: str) -> dict[str, list[object]]:
     }
 
 
+_TROUBLESHOOTING = ROOT / "docs/operations/troubleshooting.md"
+
+
 def test_messages_that_are_explained_are_said():
     sources = [*ROOT.glob("src/**/*.rs"), *ROOT.glob("python/**/*.py")]
     # Without the seams of texts that go over several lines.
     said = re.sub(r'\\\n\s*|"\s*\n\s*f?"', "", "\n".join(source.read_text() for source in sources))
-    explained = re.findall(r"^\| `(.+?)` \|", (ROOT / "docs/operations/troubleshooting.md").read_text(), re.MULTILINE)
+    explained = re.findall(r"^\| `(.+?)` \|", _TROUBLESHOOTING.read_text(), re.MULTILINE)
     assert len(explained) > 40
     assert [part for message in explained for part in message.split("…") if part.strip() not in said] == []
+
+
+def test_every_class_of_error_has_a_message_that_is_explained():
+    """Of each class the message that a user meets first; not every one that the sources have."""
+    causes = "\n".join(re.findall(r"^\| `.+?` \| (.+?) \|", _TROUBLESHOOTING.read_text(), re.MULTILINE))
+    raised = [name for name, kind in vars(exceptions).items() if isinstance(kind, type)]
+    assert [name for name in raised if f"`{name}`" not in causes] == []
 
 
 def test_the_reference_has_every_public_name():

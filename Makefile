@@ -81,6 +81,7 @@ wheel: $(VENV)/.installed ## Build the wheel as it is released, and run the READ
 	PYTHON=$(CURDIR)/$(BIN)/python .ci/quickstart dist/sparkeeper-*.whl
 
 sdist: $(VENV)/.installed ## Build the source distribution
+	rm -f dist/sparkeeper-*.tar.gz
 	$(BIN)/maturin sdist --out dist
 
 docs: build ## The pages into dist/docs, the Rust crate's documentation into target/doc

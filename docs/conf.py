@@ -14,6 +14,8 @@ release = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"Sparkeeper {release}"
+html_static_path = ["_static"]
+html_css_files = ["pictures.css"]
 
 # Headings are linked to by GitHub's rules, so that a link works there too.
 myst_heading_anchors = 3

@@ -124,6 +124,14 @@ def test_a_long_save_shows_its_stages_and_is_silent_when_told(spark, zk, tmp_pat
     assert shown[-1].endswith("done")
 
 
+def test_a_save_of_a_transaction_ends_before_the_commit(spark, zk, tmp_path):
+    with terminal() as written, zk.transaction() as tx:
+        tx.write(spark.range(10)).on_step(slow).save(tmp_path / "t")
+        last = states(written())[-1]
+    assert re.search(r": write [\d.]+ s \| relocate 2/2 files [\d.]+ s \| ready to commit$", last)
+    assert spark.read.parquet(str(tmp_path / "t")).count() == 10
+
+
 def test_no_terminal_is_no_screen(monkeypatch, capsys):
     assert find_screen() is None
     monkeypatch.setattr(sys, "stderr", None)

@@ -32,6 +32,7 @@ PATIENCE = 1.0
 _INTERVAL = 0.2
 
 _BEGINS = {Step.BEGUN: "write", Step.STAGED: "relocate", Step.RELOCATED: "commit", Step.COMMITTED: "publish"}
+_BEGINS_BEFORE = {Step.BEGUN: "write", Step.STAGED: "relocate"}
 
 
 @dataclass
@@ -54,12 +55,17 @@ class Stage:
 class Progress:
     """Shows one save while it is entered, if there is a screen."""
 
-    def __init__(self, title: str, on_step: Callable[[Step], None], *, wanted: bool) -> None:
-        """Show it under `title`; every step is passed on to `on_step` first."""
+    def __init__(self, title: str, on_step: Callable[[Step], None], *, wanted: bool, commits: bool = True) -> None:
+        """Show it under `title`; every step is passed on to `on_step` first.
+
+        Without `commits` it is about what comes before: a transaction commits it later, with others.
+        """
         self._title = title
         self._on_step = on_step
         self._screen = find_screen() if wanted else None
-        self._stages = {name: Stage(name) for name in _BEGINS.values()}
+        self._begins = _BEGINS if commits else _BEGINS_BEFORE
+        self._outcome = "done" if commits else "ready to commit"
+        self._stages = {name: Stage(name) for name in self._begins.values()}
         self._lock = threading.Lock()
         self._files = self._done = self._tries = 0
         self._over = threading.Event()
@@ -71,13 +77,13 @@ class Progress:
         """Go on to what follows a step."""
         self._on_step(step)
         with self._lock:
-            if step is Step.PROPOSED:
+            if step is Step.PROPOSED and "commit" in self._stages:
                 self._tries += 1
                 self._stages["commit"].detail = f" try {self._tries}" if self._tries > 1 else ""
             if step in _BEGINS or step is Step.CLEANED:
                 self._end()
-            if step in _BEGINS:
-                self._stages[_BEGINS[step]].begun = time.monotonic()
+            if step in self._begins:
+                self._stages[self._begins[step]].begun = time.monotonic()
 
     def expect(self, files: int) -> None:
         """Count to so many files."""
@@ -106,7 +112,7 @@ class Progress:
         with self._lock:
             self._end()
         if self._screen.shown:
-            self._show(self._screen, f"failed: {kind.__name__}" if kind is not None else "done", last=True)
+            self._show(self._screen, f"failed: {kind.__name__}" if kind is not None else self._outcome, last=True)
 
     def _end(self) -> None:
         for stage in self._stages.values():

@@ -120,6 +120,7 @@ class TransactionWrite(Write):
         """Describe a write of `df`."""
         super().__init__(zk, df)
         self._transaction = transaction
+        self._commits = False
         self._guard = transaction._guard  # noqa: SLF001 - one module
 
     def job_id(self, name: str) -> Self:

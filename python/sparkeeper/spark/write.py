@@ -59,6 +59,7 @@ class Write:
         self._batch = batch
         self._on_step: Callable[[Step], None] = lambda _: None
         self._progress = True
+        self._commits = True
 
     def format(self, name: str) -> Self:
         """Set Spark's name of the file format: "parquet" (default), "orc", "csv", "json" or "text".
@@ -215,7 +216,7 @@ class Write:
             ),
             job_id=self._job_id if self._job_id is not None else uuid.uuid4().hex,
             guard=self._guard,
-            progress=Progress(place.location.canonical, self._on_step, wanted=self._progress),
+            progress=Progress(place.location.canonical, self._on_step, wanted=self._progress, commits=self._commits),
             batch=self._batch,
         )
 

@@ -45,6 +45,11 @@ class Assignment:
         """What every member owns: partitions, or their weight where they have weights."""
         return dict(zip(self._placed.members.plain(), self.certificate.loads, strict=True))
 
+    @property
+    def capacities(self) -> dict[Hashable, float]:
+        """The relative size of every member, 1.0 unless given."""
+        return dict(zip(self._placed.members.plain(), self._inputs["members"][1], strict=True))
+
     def partitions_of(self, member: Hashable) -> list[Hashable]:
         """The partitions that a member owns, in the order they were given."""
         return [partition for partition, owner in self.owners.items() if owner == member]
@@ -94,12 +99,13 @@ class Assignment:
         problem.verify(self.certificate if certificate is None else _certificate(certificate), self._placed.positions)
 
     def plot(self) -> Any:  # noqa: ANN401 - altair is optional
-        """Draw what every member owns, and the mean: an altair chart.
+        """Draw what every member owns, and what it would in proportion to its capacity: an altair chart.
 
         Raises:
             ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
         """
-        return chart.balance(self.loads, f"{len(self):,} partitions, {self.certificate.strategy}", "Assignment.plot()")
+        title = f"{len(self):,} partitions, {self.certificate.strategy}"
+        return chart.balance(self.loads, self.capacities, title, "Assignment.plot()")
 
     def _repr_html_(self) -> str:
         return html.assignment(self)

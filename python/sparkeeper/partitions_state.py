@@ -87,6 +87,17 @@ class GroupAssignment:
             certificate=None if certificate is None else Certificate.from_json(json.dumps(certificate)),
         )
 
+    @property
+    def loads(self) -> dict[str, int]:
+        """How many partitions every member has."""
+        found = Counter(self.owners.values())
+        return {member: found[member] for member in self.members}
+
+    @property
+    def capacities(self) -> dict[str, float]:
+        """The relative size of every member, as it says of itself."""
+        return {id: member.capacity for id, member in self.members.items()}  # noqa: A001 - the field's name
+
     def of(self, member: str) -> list[Any]:
         """Return what one member is to work on, in the order of work."""
         return [item for item, owner in self.owners.items() if owner == member]
@@ -104,18 +115,16 @@ class GroupAssignment:
         return self.to_arrow().to_pandas()
 
     def plot(self) -> Any:  # noqa: ANN401 - altair is optional
-        """Draw how many partitions every member has, and the mean: an altair chart.
+        """Draw how many partitions every member has, and would in proportion to its capacity: an altair chart.
 
         Raises:
             ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
         """
-        loads = {member: len(self.of(member)) for member in self.members}
-        return chart.balance(loads, f"generation {self.generation}", "GroupAssignment.plot()")
+        return chart.balance(self.loads, self.capacities, f"generation {self.generation}", "GroupAssignment.plot()")
 
     def __repr__(self) -> str:
         """Say how many each has."""
-        loads = Counter(self.owners.values())
-        each = ", ".join(f"{member}: {loads[member]}" for member in self.members)
+        each = ", ".join(f"{member}: {load}" for member, load in self.loads.items())
         why = "" if self.unowned is None else f", others have no owner: {self.unowned}"
         return f"<GroupAssignment generation={self.generation} {len(self.owners)} partitions ({each}){why}>"
 

@@ -11,6 +11,7 @@ use super::contender::Contender;
 use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::held::{Held, state_name};
+use super::notebook;
 use super::runtime::block_on;
 use super::seconds::{Seconds, timeout};
 use super::task;
@@ -235,6 +236,10 @@ impl MultiLock {
         keywords.set_item("owner", owner)?;
         let (rebuild, (settings, factory, _, keywords)) = self.handle.reduce(py, "multi_lock", keywords)?;
         Ok((rebuild, (settings, factory, paths.clone(), keywords)))
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "multi_lock")
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

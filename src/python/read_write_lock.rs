@@ -9,6 +9,7 @@ use super::coordinator::Coordinator;
 use super::errors::raise;
 use super::handle::{Handle, Rebuild};
 use super::lock::{Lock, Source};
+use super::notebook;
 use super::seconds::{Seconds, timeout};
 use super::text::{self, Text};
 use crate::recipes;
@@ -78,6 +79,10 @@ impl ReadWriteLock {
         keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
         keywords.set_item("owner", self.handle.settings())?;
         self.handle.reduce(py, "read_write_lock", keywords)
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        notebook::card(slf, "read_write_lock")
     }
 
     fn __repr__(&self) -> String {

@@ -52,6 +52,10 @@ async fn permits(handle: Handle) -> Result<i32> {
     handle.recipe().await?.permits().await
 }
 
+async fn stored(handle: Handle) -> Result<Option<i32>> {
+    handle.recipe().await?.stored().await
+}
+
 async fn set_permits(handle: Handle, permits: i64) -> Result<Nothing> {
     handle.recipe().await?.set_permits(permits).await?;
     Ok(Nothing)
@@ -245,6 +249,11 @@ impl Semaphore {
         keywords.set_item("timeout", self.timeout.map(|timeout| timeout.as_secs_f64()))?;
         keywords.set_item("owner", owner)?;
         self.handle.reduce(py, "semaphore", keywords)
+    }
+
+    /// The number that was stored for everybody, asked of the server; None where each handle goes by its own.
+    fn _stored(&self, py: Python<'_>) -> PyResult<Option<i32>> {
+        block_on(py, stored(self.handle.clone()))
     }
 
     fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -144,7 +144,15 @@ impl Semaphore {
     /// # Errors
     /// `Config` where the node holds something else; `ConnectionLost` where the ensemble stays away.
     pub async fn permits(&self) -> Result<i32> {
-        Ok(stored(self.place()).await?.unwrap_or(self.0.leases.default))
+        Ok(self.stored().await?.unwrap_or(self.0.leases.default))
+    }
+
+    /// The limit that is stored for everybody; `None` where each handle goes by its own number.
+    ///
+    /// # Errors
+    /// As [`Semaphore::permits`].
+    pub async fn stored(&self) -> Result<Option<i32>> {
+        stored(self.place()).await
     }
 
     /// Changes the limit for everybody, for good. Raising it wakes waiters; lowering it takes from nobody.

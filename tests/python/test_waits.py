@@ -1,11 +1,13 @@
-"""A wait that lasts says whom it waits for."""
+"""A wait that lasts says whom it waits for, and a notebook shows it below its cell."""
 
 from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from sparkeeper import exceptions
 from waiting import wait_for
@@ -72,3 +74,17 @@ def test_a_wait_says_it_again_when_somebody_else_has_it(coordinator, caplog):
         f"waiting for 'l': first has it, {before} in line before us" for before in (0, 1)
     ]
     assert waits(caplog)[2:] == ["waiting for 'l': second has it, 0 in line before us"]
+
+
+def test_a_notebook_shows_it_below_its_cell(connect_string, namespace):
+    cells = [
+        f"import sparkeeper\nzk = sparkeeper.connect({connect_string!r}, namespace={namespace!r})",
+        "held = zk.lock('l', owner='the holder').acquire()",
+        "try:\n    zk.lock('l', owner='us').acquire(timeout=6)\nexcept TimeoutError:\n    pass",
+        "zk.lock('l')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=120).execute()
+    told = "".join(output.get("text", "") for output in notebook.cells[2].outputs)
+    assert told == "waiting for 'l': the holder has it, 0 in line before us\n"
+    assert "the holder" in notebook.cells[3].outputs[0]["data"]["text/html"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sparkeeper.notebook.shares import shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LONGEST = 20
 """Rows of a table that are shown; the caption says how many there are."""
+
+_WHOLE = 100_000
 
 
 def card(kind: str, title: str, facts: Mapping[str, object], *tables: str) -> str:
@@ -40,29 +44,32 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], none: str = ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
 
-def bars(loads: Mapping[object, float], mean: float) -> str:
-    """Write a row for each load, with a bar and a mark at the mean."""
-    most = max([*loads.values(), mean, 1e-9])
+def bars(loads: Mapping[Any, float], capacities: Mapping[Any, float] | None = None) -> str:
+    """Write a row for each load, with a bar and a mark at its share; see `shares`."""
+    marks = shares(loads, capacities)
+    most = max([*loads.values(), *marks.values(), 1e-9])
+    dashed = "the mean" if len(set(marks.values())) <= 1 else "in proportion to capacity"
     rows = []
     for name, load in list(loads.items())[:LONGEST]:
         bar = (
             "<div style='position:relative;width:16em;height:.9em;background:rgba(128,128,128,.2)'>"
             f"<div style='width:{100 * load / most:.1f}%;height:100%;background:#c2410c'></div>"
-            f"<div style='position:absolute;top:0;left:{100 * mean / most:.1f}%;height:100%;"
+            f"<div style='position:absolute;top:0;left:{100 * marks[name] / most:.1f}%;height:100%;"
             "border-left:2px dashed currentColor'></div></div>"
         )
-        cells = f"<td style='text-align:left'>{escape(str(name))}</td><td>{_number(load)}</td><td>{bar}</td>"
+        cells = f"<td style='text-align:left'>{escape(str(name))}</td><td>{number(load)}</td><td>{bar}</td>"
         rows.append(f"<tr>{cells}</tr>")
     more = len(loads) - LONGEST
     foot = f"<div style='opacity:.7'>and {more:,} more</div>" if more > 0 else ""
-    return f"<table><tbody>{''.join(rows)}</tbody></table><div style='opacity:.7'>dashed: the mean</div>{foot}"
+    return f"<table><tbody>{''.join(rows)}</tbody></table><div style='opacity:.7'>dashed: {dashed}</div>{foot}"
 
 
 def _cell(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"<td style='text-align:right'>{_number(value)}</td>"
+        return f"<td style='text-align:right'>{number(value)}</td>"
     return f"<td style='text-align:left'>{escape('' if value is None else str(value))}</td>"
 
 
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+def number(value: float) -> str:
+    """Write it with separators, and what is small with six digits."""
+    return f"{value:,.6g}" if isinstance(value, float) and abs(value) < _WHOLE else f"{value:,.0f}"

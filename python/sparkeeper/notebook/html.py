@@ -1,30 +1,33 @@
 """The card of each kind of handle; the classes' `_repr_html_` call these.
 
-What a card asks the ensemble it asks once; where nobody answers, the card says so: showing a handle must not fail.
+What a card asks the ensemble it asks once.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from sparkeeper.ago import ago
-from sparkeeper.exceptions import SparkeeperError
-from sparkeeper.notebook.card import bars, card, table
+from sparkeeper.notebook.asked import asked
+from sparkeeper.notebook.card import bars, card, number, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sparkeeper._sparkeeper import Held, Lock, Permits, Semaphore, Term
+    from sparkeeper._sparkeeper import Contender, Held, Lock, MultiLock, Permits, ReadWriteLock, Semaphore, Term
     from sparkeeper.assignment import Assignment
     from sparkeeper.coordinator import Coordinator
     from sparkeeper.election import Election
+    from sparkeeper.notebook.asked import Found
     from sparkeeper.partitions_state import GroupAssignment
+    from sparkeeper.spark.plan.compare import Comparison
+    from sparkeeper.spark.plan.document import PlannedKey
     from sparkeeper.spark.plan.plan import PartitionPlan
     from sparkeeper.spark.records import Commit, Version
 
 _LINE = ("", "who", "for", "token", "session")
 _NEWEST = 10
+_HISTORY_PATIENCE = 30.0
 
 
 def coordinator(zk: Coordinator) -> str:
@@ -45,38 +48,49 @@ def coordinator(zk: Coordinator) -> str:
 
 def lock(lock: Lock) -> str:
     """Who holds it and who waits."""
+    return asked("Lock", lock.path, lambda: ({}, _line(map(_stands, lock.contenders()), "Nobody holds it.")))
 
-    def rows() -> Iterator[tuple[object, ...]]:
-        for one in lock.contenders():
-            holds = one.position == 0
-            yield _person("holds" if holds else "waits", one.owner, one.since, one.token if holds else None, one)
 
-    return card("Lock", lock.path, {}, _asked(_LINE, rows, "Nobody holds it."))
+def read_write_lock(lock: ReadWriteLock) -> str:
+    """Who reads or writes, and who waits: both sides stand in one line."""
+    side = lock.write()
+    none = "Nobody reads or writes."
+    return asked("Read/write lock", lock.path, lambda: ({}, _line(map(_stands, side.contenders()), none)))
+
+
+def multi_lock(lock: MultiLock) -> str:
+    """Of each path, who holds it and who waits."""
+
+    def ask() -> Found:
+        rows = [(path, *_stands(one)) for path, line in lock.contenders().items() for one in line]
+        return {}, table(("path", *_LINE), rows, "Nobody holds any of them.")
+
+    return asked("Multi-lock", ", ".join(lock.paths), ask)
 
 
 def semaphore(semaphore: Semaphore) -> str:
     """Who has how many permits, and who waits for some."""
-    permits = None
-    with contextlib.suppress(SparkeeperError):
-        permits = semaphore.permits
 
-    def rows() -> Iterator[tuple[object, ...]]:
-        for holder in semaphore.holders():
-            yield _person(f"has {holder.permits}", holder.owner, holder.since, holder.token, holder)
-        for one in semaphore.contenders():
-            yield _person("waits", one.owner, one.since, None, one)
+    def ask() -> Found:
+        # A handle's own number is no fact about the semaphore: others go by theirs.
+        stored = semaphore._stored()  # noqa: SLF001 - for this card
+        permits = "no number is stored: each handle goes by its own" if stored is None else number(stored)
+        has = [_person(f"has {one.permits}", one.owner, one.token, one) for one in semaphore.holders()]
+        waits = [_person("waits", one.owner, None, one) for one in semaphore.contenders()]
+        return {"permits": permits}, _line([*has, *waits], "Nobody has permits.")
 
-    return card("Semaphore", semaphore.path, {"permits": permits}, _asked(_LINE, rows, "Nobody has permits."))
+    return asked("Semaphore", semaphore.path, ask)
 
 
 def election(election: Election) -> str:
     """Who leads and who stands."""
 
-    def rows() -> Iterator[tuple[object, ...]]:
-        for one in election.candidates():
-            yield _person("leads" if one.position == 0 else "waits", one.id, one.since, one.token, one)
+    def ask() -> Found:
+        stand = election.candidates()
+        rows = [_person("leads" if one.position == 0 else "waits", one.id, one.token, one) for one in stand]
+        return {}, _line(rows, "Nobody stands.")
 
-    return card("Election", election.path, {}, _asked(_LINE, rows, "Nobody stands."))
+    return asked("Election", election.path, ask)
 
 
 def held(held: Held | Permits | Term) -> str:
@@ -92,26 +106,28 @@ def held(held: Held | Permits | Term) -> str:
 def assignment(assignment: Assignment) -> str:
     """The load of each member, and how good that is."""
     loads: dict[Any, float] = dict(assignment.loads)
+    capacities = assignment.capacities
     c = assignment.certificate
+    measure = "" if set(capacities.values()) <= {1.0} else " for each unit of capacity"
     facts = {
         "strategy": c.strategy,
         "partitions": f"{len(assignment):,}",
-        "fullest": f"{c.max_load}; no assignment can be below {c.lower_bound}",
+        "fullest": f"{number(c.max_load)}{measure}; no assignment can be below {number(c.lower_bound)}",
         "moves": f"{c.moves:,}; at least {c.moves_lower_bound:,}",
     }
     title = f"{len(assignment):,} partitions over {len(loads):,} members"
-    return card("Assignment", title, facts, bars(loads, _mean(loads.values())))
+    return card("Assignment", title, facts, bars(loads, capacities))
 
 
 def group_assignment(assignment: GroupAssignment) -> str:
     """How many partitions each member of a group has."""
-    loads: dict[Any, float] = {member: len(assignment.of(member)) for member in assignment.members}
     facts = {
         "generation": assignment.generation,
         "partitions": f"{len(assignment.owners):,}",
         "without an owner": assignment.unowned,
     }
-    return card("Group assignment", f"generation {assignment.generation}", facts, bars(loads, _mean(loads.values())))
+    title = f"generation {assignment.generation}"
+    return card("Group assignment", title, facts, bars(assignment.loads, assignment.capacities))
 
 
 def plan(plan: PartitionPlan, uneven: Callable[..., float]) -> str:
@@ -126,7 +142,7 @@ def plan(plan: PartitionPlan, uneven: Callable[..., float]) -> str:
         "with Spark's own hash": None if plain is None else f"{uneven(plain):.2f} x the mean",
         "made by": f"{document.created_by}, {document.created_at}",
     }
-    return card("Partition plan", plan.name, facts, bars(loads, _mean(loads.values())))
+    return card("Partition plan", plan.name, facts, bars(loads))
 
 
 def commit(commit: Commit) -> str:
@@ -141,28 +157,53 @@ def commit(commit: Commit) -> str:
     return card("Commit", f"version {commit.version}", facts)
 
 
+def comparison(comparison: Comparison, uneven: Callable[..., float]) -> str:
+    """What moves from one plan to another, and how even both are next to what is possible."""
+    before, after = comparison.before, comparison.after
+    c = after.certificate
+    bound = uneven(c.loads) * float(c.lower_bound) / float(c.max_load) if c.max_load else 1.0
+    facts = {
+        "keys moved": f"{comparison.keys_moved:,}",
+        "keys added": f"{len(comparison.added):,}",
+        "keys removed": f"{len(comparison.removed):,}",
+        "heaviest before": f"{uneven(comparison.loads_before):.2f} x the mean",
+        "heaviest after": f"{uneven(comparison.loads_after):.2f} x the mean; no plan can be below {bound:.2f}",
+    }
+    title = f"{before.name} {before.version} → {after.name} {after.version}"
+    rows = [
+        (", ".join(map(str, new.values)), number(float(after.unit * new.weight)), _parts(old), _parts(new))
+        for old, new in comparison.moved
+    ]
+    return card("Comparison", title, facts, table((", ".join(after.by), "weight", "from", "to"), rows))
+
+
 def history(path: str, versions: Callable[[], list[Version]]) -> str:
     """The newest versions of a table."""
-
-    def rows() -> Iterator[tuple[object, ...]]:
-        for one in versions()[: -_NEWEST - 1 : -1]:
-            when = f"{one.committed_at.astimezone():%Y-%m-%d %H:%M:%S}"
-            yield one.version, one.operation, one.job_id, one.added, one.removed, one.files, one.bytes, when
-
     heads = ("version", "operation", "job", "files added", "removed", "files", "bytes", "committed")
-    return card("Table", path, {}, _asked(heads, rows, "It has no version."))
+
+    def row(one: Version) -> tuple[object, ...]:
+        when = f"{one.committed_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        return one.version, one.operation, one.job_id, one.added, one.removed, one.files, one.bytes, when
+
+    def ask() -> Found:
+        return {}, table(heads, map(row, versions()[: -_NEWEST - 1 : -1]), "It has no version.")
+
+    return asked("Table", path, ask, _HISTORY_PATIENCE)
 
 
-def _person(state: str, who: str, since: int, token: int | None, one: Any) -> tuple[object, ...]:  # noqa: ANN401 - three classes alike
-    return state, who, ago(since), None if token is None else str(token), f"{one.session_id & (2**64 - 1):#x}"
+def _stands(one: Contender) -> tuple[object, ...]:
+    holds = one.position == 0
+    return _person("holds" if holds else "waits", one.owner, one.token if holds else None, one)
 
 
-def _asked(heads: Sequence[str], rows: Callable[[], Iterator[tuple[object, ...]]], none: str) -> str:
-    try:
-        return table(heads, rows(), none)
-    except SparkeeperError as error:
-        return table((), (), str(error))
+def _person(state: str, who: str, token: int | None, one: Any) -> tuple[object, ...]:  # noqa: ANN401 - three classes alike
+    session = f"{one.session_id & (2**64 - 1):#x}"
+    return state, who, ago(one.since), None if token is None else str(token), session
 
 
-def _mean(loads: Any) -> float:  # noqa: ANN401 - a view of numbers
-    return sum(loads) / len(loads) if loads else 0.0
+def _line(rows: Iterable[Sequence[object]], none: str) -> str:
+    return table(_LINE, rows, none)
+
+
+def _parts(key: PlannedKey) -> str:
+    return ", ".join(str(part) for part, _ in key.pieces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sparkeeper.notebook.chart import altair
+from sparkeeper.notebook.chart import altair, amount
 
 if TYPE_CHECKING:
     from sparkeeper.spark.plan.document import PlanDocument
@@ -33,7 +33,7 @@ def chart(plan: PlanDocument) -> Any:  # noqa: ANN401 - altair is optional
         .encode(
             x=alt.X("partition:O", title="partition"),
             xOffset=alt.XOffset("placement:N", sort=list(sides)),
-            y=alt.Y("load:Q", title=measure),
+            y=amount(alt, "load", measure),
             color=alt.Color("placement:N", sort=list(sides), title=None),
             tooltip=["placement:N", "partition:O", "load:Q"],
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sparkeeper.exceptions import ConfigError
+from sparkeeper.notebook import html
 from sparkeeper.spark.plan.arrow import key_columns
 from sparkeeper.spark.plan.text import dumps
 
@@ -112,6 +113,9 @@ class Comparison:
             f"keys_moved={self.keys_moved}, added={len(self.added)}, removed={len(self.removed)}, "
             f"max/mean={uneven(self.loads_before):.4f} → {uneven(self.loads_after):.4f})"
         )
+
+    def _repr_html_(self) -> str:
+        return html.comparison(self, uneven)
 
 
 def _places(key: PlannedKey) -> set[int]:

@@ -33,7 +33,7 @@ class Reign:
     since: int
     """Milliseconds since 1970: of a leader on the server's clock, else when it was seen on ours."""
     until: int | None
-    """When its end was seen, on our clock; None while it goes on."""
+    """When its end was seen, on our clock; None while it goes on, and where it went on when the timeline was closed."""
 
 
 class Timeline:
@@ -48,6 +48,7 @@ class Timeline:
         """The election's path."""
         self._leaders = leaders
         self._reigns: deque[Reign] = deque(maxlen=_KEPT)
+        self._closed: int | None = None
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="sparkeeper-timeline", daemon=True).start()
 
@@ -59,6 +60,7 @@ class Timeline:
 
     def close(self) -> None:
         """Stop to follow; what was seen stays."""
+        self._end()
         self._leaders.close()
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is an extra
@@ -77,16 +79,23 @@ class Timeline:
         Raises:
             ConfigError: altair is not installed; it comes with `sparkeeper[viz]`.
         """
-        return chart.leadership(self.path, self.reigns, _now())
+        return chart.leadership(self.path, self.reigns, self._closed or _now())
 
     def _follow(self) -> None:
         # With the coordinator the looking ends, too.
         with contextlib.suppress(SparkeeperError):
             for leader in self._leaders:
                 self._note(leader)
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closed = self._closed or _now()
 
     def _note(self, leader: Candidate | None) -> None:
         with self._lock:
+            if self._closed:
+                return
             if self._reigns:
                 last = self._reigns.pop()
                 self._reigns.append(replace(last, until=_now()))
@@ -108,16 +117,24 @@ class Timeline:
         return f"<Timeline of '{self.path}', {len(self.reigns)} reigns>"
 
     def _repr_html_(self) -> str:
+        now = _now()
         rows = [
-            (one.leader or "nobody", None if one.token is None else str(one.token), ago(one.since), _length(one))
+            (
+                one.leader or "nobody",
+                None if one.token is None else str(one.token),
+                ago(one.since, now),
+                self._length(one, now),
+            )
             for one in reversed(self.reigns)
         ]
         heads = ("leader", "token", "began, ago", "lasted")
         return card.card("Timeline", self.path, {}, card.table(heads, rows, "Nothing was seen yet."))
 
-
-def _length(reign: Reign) -> str:
-    return f"{((reign.until or _now()) - reign.since) / 1000:,.1f} s" + ("" if reign.until else " so far")
+    def _length(self, reign: Reign, now: int) -> str:
+        # Not rounded up: it would be longer than it began ago. The server's clock may be ahead of ours.
+        tenths = max(0, (reign.until or self._closed or now) - reign.since) // 100
+        over = "" if reign.until else " so far" if self._closed is None else " when it was closed"
+        return f"{tenths / 10:,.1f} s{over}"
 
 
 def _now() -> int:

@@ -116,6 +116,7 @@ def test_an_assignment(zk):
     assert [row["load"] for row in drawn["layer"][0]["data"]["values"]] == [4, 3]
     assert drawn["layer"][1]["data"]["values"] == [{"mean": 3.5}]
     assert drawn["width"] >= 240
+    assert drawn["layer"][0]["encoding"]["y"]["axis"]["titlePadding"] > 10
     weighted = sparkeeper.assign(["x"], range(3), weights=[112_373, 1, 1])
     assert "fullest | 112,375; no assignment can be below 112,375" in read(weighted)
     group = zk.partitions("g", range(4))
@@ -196,6 +197,7 @@ def test_a_plan_a_commit_and_a_table(zk, spark, tmp_path):
     assert seen.index("| 3 | append") < seen.index("| 2 | append") < seen.index(f"| 1 | append | {EVIL}")
     drawn = table.plot().to_dict()
     assert [side["encoding"]["y"]["title"] for side in drawn["hconcat"]] == ["bytes", "files"]
+    assert drawn["hconcat"][0]["encoding"]["y"]["axis"]["titlePadding"] > 10
     assert drawn["hconcat"][0]["encoding"]["x"]["axis"]["labelOverlap"] is True
     assert [row["version"] for row in drawn["hconcat"][0]["data"]["values"]] == [1, 2, 3]
     assert "table" in read(zk.table(spark, tmp_path / "none")).lower()

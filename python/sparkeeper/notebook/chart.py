@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NARROWEST = 240
 _BAND = 24
+_CLEAR = 14
+"""Pixels from an axis' labels to its title: in a reader's font labels are wider than in altair's."""
 
 
 def altair(who: str) -> Any:  # noqa: ANN401 - a module
@@ -31,8 +33,8 @@ def altair(who: str) -> Any:  # noqa: ANN401 - a module
 
 
 def amount(alt: Any, field: str, title: str) -> Any:  # noqa: ANN401 - altair's own
-    """The axis of a number; its title stays clear of labels that another font than altair's makes wider."""
-    return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(titlePadding=14))
+    """The axis of a number."""
+    return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(titlePadding=_CLEAR))
 
 
 def balance(loads: Mapping[Any, float], capacities: Mapping[Any, float], title: str, who: str) -> Any:  # noqa: ANN401 - altair's own
@@ -42,7 +44,7 @@ def balance(loads: Mapping[Any, float], capacities: Mapping[Any, float], title: 
         return _empty(alt, "Nobody has any.", title)
     marks = shares(loads, capacities)
     rows = [{"member": str(member), "load": load} for member, load in loads.items()]
-    member = alt.X("member:N", title="member", sort=None)
+    member = alt.X("member:N", title="member", sort=None, axis=alt.Axis(titlePadding=_CLEAR))
     bars = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()

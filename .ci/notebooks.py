@@ -1,4 +1,4 @@
-"""Execute every notebook and write its output into it, as readers see it on a page."""
+"""Execute every notebook, or those that are named, and write its output into it, as readers see it on a page."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-for path in sorted(Path("notebooks").glob("*.ipynb")):
+for path in [Path(name) for name in sys.argv[1:]] or sorted(Path("notebooks").glob("*.ipynb")):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:

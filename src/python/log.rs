@@ -57,9 +57,15 @@ impl Log for Queue {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let (level, target) = (record.level(), record.target().to_owned());
-            let text = record.args().to_string();
-            let text = if target.starts_with("zookeeper_client") { each_host_once(&text) } else { text };
+            let (mut level, target) = (record.level(), record.target().to_owned());
+            let mut text = record.args().to_string();
+            if target.starts_with("zookeeper_client") {
+                text = each_host_once(&text);
+                // Whether that was asked for, as by a close, we know better.
+                if text.ends_with("session expired") {
+                    level = Level::Info;
+                }
+            }
             // Full, or the interpreter is gone.
             let _ = self.0.try_send(Line { level, target, text });
         }

@@ -23,10 +23,14 @@ impl Grants {
         self.lock().values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Marks each as lost, and says so once: a session may have thousands. The list is taken out first: losing a grant
-    /// removes it from here.
+    /// Marks each as lost, and returns them. The list is taken out first: losing a grant removes it from here.
+    pub(super) fn end_all(&self, why: &str) -> Vec<Arc<Grant>> {
+        self.all().into_iter().filter(|grant| grant.end_as_lost(why)).collect()
+    }
+
+    /// Marks each as lost, and says so once: a session may have thousands.
     pub(super) fn lose_all(&self, why: &str) {
-        let lost: Vec<_> = self.all().into_iter().filter(|grant| grant.end_as_lost(why)).collect();
+        let lost = self.end_all(why);
         if let [first, _, ..] = lost.as_slice() {
             tracing::warn!(count = lost.len(), one = first.resource(), why, "grants lost");
         } else if let Some(only) = lost.first() {

@@ -195,7 +195,11 @@ impl Incarnation {
     /// Ends the incarnation once: every grant is lost first, then every waiter wakes, then the
     /// client is let go, which closes the session on the server if it still lives there.
     pub(super) fn finish(&self, why: Error) {
-        self.grants.lose_all(&why.to_string());
+        match &why {
+            // Whoever closed it knows.
+            Error::Closed(why) => drop(self.grants.end_all(why)),
+            why => self.grants.lose_all(&why.to_string()),
+        }
         self.link.send_if_modified(|link| {
             let first = link.ended.is_none();
             if first {

@@ -84,7 +84,6 @@ class Client:
         self._link.request("GET", "/events")
         self.answer = self._link.getresponse()
         self.states: list[tuple[float, dict[str, Any]]] = []
-        self.beats = 0
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -111,4 +110,3 @@ class Client:
             for line in self.answer:
                 if line.startswith(b"data: {"):
                     self.states.append((time.monotonic(), json.loads(line[6:])))
-                self.beats += line.startswith(b"event: beat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path(__file__).parents[2] / ".ci" / "chromium"
 SECTIONS = ["locks", "elections", "timeline", "groups", "balance", "work", "tables", "sessions"]
+# How many seconds the time that the page gives is behind ours.
+LATE = """() => {
+    const [hours, minutes, seconds] = document.getElementById("as-of").textContent.match(/\\d+/g).map(Number);
+    const now = new Date();
+    const late = (now.getHours() - hours) * 3600 + (now.getMinutes() - minutes) * 60 + now.getSeconds() - seconds;
+    return ((late + 43_200 + 86_400) % 86_400) - 43_200;
+}"""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -104,6 +112,19 @@ def test_a_lock_that_changes_hands_is_seen_within_a_second(
         took.append(time.monotonic() - began)
     print(f"seen after {', '.join(f'{1000 * one:.0f} ms' for one in took)}")  # noqa: T201 - figures
     assert max(took) < 1
+
+
+def test_a_page_that_is_opened_while_nothing_happens_shows_the_present_time(
+    zk: sparkeeper.Coordinator, open_page: Callable[..., Page]
+) -> None:
+    ready = time.monotonic()
+    zk.lock("a").acquire()
+    expect(open_page().locator("#locks .holds b")).to_have_count(1)
+    wait_for(lambda: time.monotonic() - ready > 4, 10, "the state to be old")
+    page = open_page()
+    assert abs(page.evaluate(LATE)) < 3
+    held = page.locator("#locks .holds small").inner_text()
+    assert int(re.match(r"for (?:at least )?(\d+) s", held)[1]) >= 3
 
 
 def test_a_change_of_leaders_is_on_the_timeline(page: Page, coordinator: Callable[..., sparkeeper.Coordinator]) -> None:

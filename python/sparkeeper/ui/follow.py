@@ -180,10 +180,10 @@ class Follower:
         return None
 
     def _publish(self) -> None:
-        zk, now = self._zk, _now()
+        zk = self._zk
         self._trouble = self._refusal()
-        as_of = self._lost or now
-        link = Link(zk.connect_string, zk.namespace or "/", zk.state, as_of, now, self._began, self._trouble)
+        as_of = self._lost or _now()
+        link = Link(zk.connect_string, zk.namespace or "/", zk.state, as_of, self._began, self._trouble)
         with self._copying:
             made = document(link, self._nodes, self._past)
         with self._published:

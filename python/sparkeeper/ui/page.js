@@ -24,23 +24,20 @@ function listen() {
   source = new EventSource("/events");
   source.addEventListener("message", ({ data }) => {
     state = JSON.parse(data);
-    hear(state.link.now);
+    lost = null;
+    draw();
   });
-  source.addEventListener("beat", ({ data }) => hear(Number(data)));
+  source.addEventListener("beat", ({ data }) => {
+    heard = Date.now();
+    // Times are the server's: this machine's clock may be another's, in a container or behind a tunnel.
+    offset = Number(data) - heard;
+  });
   source.addEventListener("error", () => {
     lost ??= Date.now();
     draw();
     // A browser gives up where it got an answer that it did not like.
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
   });
-}
-
-function hear(now) {
-  heard = Date.now();
-  // Times are the server's: this machine's clock may be another's, in a container or behind a tunnel.
-  offset = now - heard;
-  lost = null;
-  draw();
 }
 
 function draw() {

@@ -1,7 +1,8 @@
 """The page's server: this machine only, reading only, for browsers that were told its address.
 
 `GET /` is the page; `GET /events` are server-sent events: the state at once, and again after each change; a `beat`
-with the time every few seconds, by which the page sees that somebody is there, and we, that nobody reads any more.
+with the time before each, as a state may be old, and every few seconds, by which the page sees that somebody is there,
+and we, that nobody reads any more.
 """
 
 from __future__ import annotations
@@ -115,9 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         number = 0
         while not self.server.follower.stopped:
             found = self.server.follower.after(number, _BEAT)
-            if found is None:
-                self.wfile.write(b"event: beat\ndata: %d\n\n" % round(time.time() * 1000))
-            else:
+            self.wfile.write(b"event: beat\ndata: %d\n\n" % round(time.time() * 1000))
+            if found is not None:
                 number, state = found
                 self.wfile.write(b"data: %b\n\n" % state)
 

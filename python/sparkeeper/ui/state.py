@@ -25,7 +25,6 @@ class Link:
     """The coordinator's."""
     as_of: int
     """Up to when everything is known, in milliseconds since 1970 by this machine's clock."""
-    now: int
     began: int
     """When watching began."""
     trouble: str | None

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real server, where to connect, a corner of its own in the tree, and Spark."""
+"""What every test may ask for: a real server, where to connect, a corner of its own there, a browser, and Spark."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -23,9 +24,11 @@ from sparkeeper.local import LocalServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser, Page
     from pyspark.sql import SparkSession
 
 CORNER = "test"
+CHROMIUM = Path(__file__).parents[2] / ".ci" / "chromium"
 
 
 # Those that start Sparks of their own, one after the other: not as the last ones, on one worker, while others are idle.
@@ -111,6 +114,45 @@ def client(url: str) -> Iterator[Client]:
     """A reader of the page's events."""
     with Client(url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - tests without it do not wait for it
+
+    path = subprocess.run([CHROMIUM], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, shell: Shell, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Opens pages of one `sparkeeper ui`; what one of them logs as an error fails the test."""
+    from playwright.sync_api import expect  # noqa: PLC0415 - as above
+
+    opened, errors = [], []
+    with serving(shell, tmp_path) as (_, url):
+
+        def visit(width: int = 1280, scheme: str = "light") -> Page:
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            opened.append(page)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda said: errors.append(said.text) if said.type in {"error", "warning"} else None)
+            page.goto(url)
+            expect(page.locator("#status")).to_have_text("Live")
+            return page
+
+        yield visit
+        for page in opened:
+            page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """A page that is open."""
+    return open_page()
 
 
 @pytest.fixture(scope="session")

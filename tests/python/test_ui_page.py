@@ -1,17 +1,13 @@
-"""The page of `sparkeeper ui` in a real Chromium: what a person sees there, and how soon."""
+"""The page of `sparkeeper ui` in a real Chromium: what a person sees there."""
 
 from __future__ import annotations
 
-import re
-import subprocess
 import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from commands import Shell
 from pages import CONTRASTS, REACHED, serving
@@ -19,6 +15,7 @@ from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
     from pyspark.sql import SparkSession
@@ -26,49 +23,8 @@ if TYPE_CHECKING:
     import sparkeeper
     from proxy import Proxy
 
-CHROMIUM = Path(__file__).parents[2] / ".ci" / "chromium"
 SECTIONS = ["locks", "elections", "timeline", "groups", "balance", "work", "tables", "sessions"]
-# How many seconds the time that the page gives is behind ours.
-LATE = """() => {
-    const [hours, minutes, seconds] = document.getElementById("as-of").textContent.match(/\\d+/g).map(Number);
-    const now = new Date();
-    const late = (now.getHours() - hours) * 3600 + (now.getMinutes() - minutes) * 60 + now.getSeconds() - seconds;
-    return ((late + 43_200 + 86_400) % 86_400) - 43_200;
-}"""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = subprocess.run([CHROMIUM], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path) as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Browser, connect_string: str, namespace: str, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Opens pages of one `sparkeeper ui`; what one of them logs as an error fails the test."""
-    opened, errors = [], []
-    with serving(Shell(connect_string, namespace), tmp_path) as (_, url):
-
-        def visit(width: int = 1280, scheme: str = "light") -> Page:
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            opened.append(page)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("console", lambda said: errors.append(said.text) if said.type in {"error", "warning"} else None)
-            page.goto(url)
-            expect(page.locator("#status")).to_have_text("Live")
-            return page
-
-        yield visit
-        for page in opened:
-            page.close()
-    assert errors == []
-
-
-@pytest.fixture
-def page(open_page: Callable[..., Page]) -> Page:
-    return open_page()
 
 
 @pytest.fixture
@@ -94,37 +50,6 @@ def busy(
     yield held
     held[0].release()
     waiting.join(60)
-
-
-def test_a_lock_that_changes_hands_is_seen_within_a_second(
-    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
-) -> None:
-    people = [coordinator(owner=f"owner-{number}") for number in range(5)]
-    took = []
-    held = people[0].lock("a").acquire()
-    for zk in people[1:]:
-        held.release()
-        held = zk.lock("a").acquire()
-        began = time.monotonic()
-        page.wait_for_function(
-            "owner => document.querySelector('#locks .holds b')?.textContent === owner", arg=zk.owner
-        )
-        took.append(time.monotonic() - began)
-    print(f"seen after {', '.join(f'{1000 * one:.0f} ms' for one in took)}")  # noqa: T201 - figures
-    assert max(took) < 1
-
-
-def test_a_page_that_is_opened_while_nothing_happens_shows_the_present_time(
-    zk: sparkeeper.Coordinator, open_page: Callable[..., Page]
-) -> None:
-    ready = time.monotonic()
-    zk.lock("a").acquire()
-    expect(open_page().locator("#locks .holds b")).to_have_count(1)
-    wait_for(lambda: time.monotonic() - ready > 4, 10, "the state to be old")
-    page = open_page()
-    assert abs(page.evaluate(LATE)) < 3
-    held = page.locator("#locks .holds small").inner_text()
-    assert int(re.match(r"for (?:at least )?(\d+) s", held)[1]) >= 3
 
 
 def test_a_change_of_leaders_is_on_the_timeline(page: Page, coordinator: Callable[..., sparkeeper.Coordinator]) -> None:

@@ -1,7 +1,7 @@
 // Drawings, each with the same in words beside it: lanes of who held when, and bars of how much each has.
 
-import { h, s } from "./dom.js";
-import { ago, clock, count, table } from "./words.js";
+import { h, kept, s } from "./dom.js";
+import { ago, clock, count, since, table } from "./words.js";
 
 const TRACK = 26;
 const HUES = 6;
@@ -13,21 +13,49 @@ export const period = (began, now) => ({ from: Math.min(Math.max(began, now - HO
 
 /** The ends and the middle of that time. */
 export const axis = ({ from, to }) =>
-  h("p", { class: "axis", "aria-hidden": "true" }, [from, (from + to) / 2, to].map((at) => h("span", {}, clock(at))));
+  h("p", { class: "axis", "aria-hidden": "true" }, ends(from, to).map((at) => h("span", {}, clock(at))));
+
+const ends = (from, to) => [from, (from + to) / 2, to];
+
+/** Lets the time go on in what is drawn. */
+export function goOn(began, now) {
+  const { from, to } = period(began, now);
+  for (const one of document.querySelectorAll("[data-since]")) say(one, ago(Number(one.dataset.since), now));
+  for (const one of document.querySelectorAll(".axis")) {
+    ends(from, to).forEach((at, place) => say(one.children[place], clock(at)));
+  }
+  for (const one of document.querySelectorAll(".span")) put(one, from, to);
+}
+
+function say(element, text) {
+  if (element.firstChild.data !== text) element.firstChild.data = text;
+}
+
+/** Puts a bar where its time is within that which is shown. */
+function put(bar, from, to) {
+  const [began, ended] = [Number(bar.dataset.began), Number(bar.dataset.ended ?? to)];
+  const percent = (span) => `${((100 * span) / (to - from)).toFixed(2)}%`;
+  const left = Math.max(began, from);
+  bar.setAttribute("x", percent(left - from));
+  bar.setAttribute("width", ended < from ? 0 : percent(Math.max(ended - left, (to - from) / 300)));
+}
 
 /** One path: a bar for each holder, in as many tracks as hold at once. */
-export function lane({ path, kind, spans }, { from, to }) {
-  const shown = spans.filter((span) => (span.ended ?? to) >= from);
-  const ends = [];
+export function lane(found, { from, to }) {
+  const shown = found.spans.filter((span) => (span.ended ?? to) >= from);
+  return kept("article", found.path, [found, shown.length], () => drawn(found, shown, to));
+}
+
+function drawn({ path, kind, spans }, shown, to) {
+  const tracks = [];
   const bars = shown.map((span) => {
-    const free = ends.findIndex((end) => end <= span.began);
-    const track = free < 0 ? ends.length : free;
-    ends[track] = span.ended ?? Infinity;
-    const [left, right] = [Math.max(span.began, from), span.ended ?? to].map((at) => (100 * (at - from)) / (to - from));
+    const free = tracks.findIndex((end) => end <= span.began);
+    const track = free < 0 ? tracks.length : free;
+    tracks[track] = span.ended ?? Infinity;
     return s(
       "svg",
-      { key: `${span.token}`, "aria-hidden": "true", x: `${left.toFixed(3)}%`, y: track * TRACK, height: TRACK - 4,
-        width: `${Math.max(right - left, 0.3).toFixed(3)}%`, class: `span hue${hue(span.owner)}` },
+      { key: `${span.token}`, "aria-hidden": "true", "data-began": span.began, "data-ended": span.ended,
+        y: track * TRACK, height: TRACK - 4, class: `span hue${hue(span.owner)}` },
       s("rect", { width: "100%", height: "100%", rx: 4 }),
       s("text", { x: 7, y: 16 }, span.owner),
     );
@@ -37,13 +65,13 @@ export function lane({ path, kind, spans }, { from, to }) {
   const rows = [...spans].reverse().map((span) => ({
     key: `${span.token}`,
     cells: [span.owner, `${span.early ? "before " : ""}${clock(span.began)}`, span.ended ? clock(span.ended) : "now",
-      ago(span.began, span.ended ?? to), span.token],
+      span.ended ? ago(span.began, span.ended) : since(span.began, to), span.token],
   }));
   return h(
     "article", { key: path, class: "lane" },
     h("h3", {}, path, " ", h("small", {}, kind.replace("_", "/").replace("_", " "))),
     s("svg", { class: "track", role: "img", "aria-label": `${path}: ${words}`, width: "100%",
-      height: Math.max(ends.length, 1) * TRACK - 4 }, bars),
+      height: Math.max(tracks.length, 1) * TRACK - 4 }, bars),
     h("details", {}, h("summary", {}, "As a table"),
       table(`Who ${verb} ${path}`, ["Who", "From", "Until", "For", "Token"], rows, "scroll")),
   );

@@ -18,8 +18,35 @@ function fill(element, attributes, children) {
   return element;
 }
 
+const later = new WeakMap();
+const shown = new WeakMap();
+
+/** An element that is made where it goes into the page, and again only when what it `shows` has changed. */
+export function kept(tag, key, shows, make) {
+  const place = h(tag, { key });
+  later.set(place, { text: JSON.stringify(shows), make });
+  return place;
+}
+
+function whole(node) {
+  const { text, make } = later.get(node) ?? {};
+  const made = make ? make() : node;
+  if (make) shown.set(made, text);
+  for (const child of [...made.childNodes]) {
+    const better = whole(child);
+    if (better !== child) child.replaceWith(better);
+  }
+  return made;
+}
+
 /** Makes `old` like `made` and keeps what stays: elements, focus, selections, and which details are open. */
 export function morph(old, made) {
+  const { text, make } = later.get(made) ?? {};
+  if (make && shown.get(old) === text) return;
+  if (make) {
+    shown.set(old, text);
+    made = make();
+  }
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== made.data) old.data = made.data;
     return;
@@ -40,19 +67,17 @@ export function children(old, made) {
   for (const child of [...old.childNodes]) {
     if (key(child) !== null && !wanted.has(key(child))) child.remove();
   }
-  const known = new Map([...old.childNodes].map((child) => [key(child), child]));
+  const known = new Map([...old.children].filter((child) => key(child) !== null).map((child) => [key(child), child]));
   let at = old.firstChild;
   for (const child of [...made.childNodes]) {
-    const same = at !== null && alike(at, child) ? at : known.get(key(child));
-    if (same === at && at !== null) {
-      at = at.nextSibling;
-      morph(same, child);
-    } else if (key(child) !== null && same && alike(same, child)) {
-      old.insertBefore(same, at);
-      morph(same, child);
-    } else {
-      old.insertBefore(child, at);
+    const same = [at, known.get(key(child))].find((one) => one && alike(one, child));
+    if (same === undefined) {
+      old.insertBefore(whole(child), at);
+      continue;
     }
+    if (same === at) at = at.nextSibling;
+    else old.insertBefore(same, at);
+    morph(same, child);
   }
   while (at !== null) {
     const next = at.nextSibling;

@@ -1,10 +1,13 @@
-// Follows the server's events, and draws what they tell; every second too, so that times go on.
+// Follows the server's events, and draws what they tell; every second times go on in what is drawn.
 
+import { goOn } from "./charts.js";
 import { children, h, morph } from "./dom.js";
 import { sections } from "./sections.js";
 import { clock } from "./words.js";
 
 const SILENCE = 15_000;
+const REST = 250;
+const STALE = 60_000;
 const STATES = {
   CONNECTED: "Live",
   SUSPENDED: "The ensemble does not answer; this is the last that is known. It comes back by itself.",
@@ -18,6 +21,9 @@ let heard = 0;
 let offset = 0;
 let lost = null;
 let source = null;
+let due = false;
+let drawn = -Infinity;
+let rest = 0;
 
 function listen() {
   source?.close();
@@ -25,7 +31,7 @@ function listen() {
   source.addEventListener("message", ({ data }) => {
     state = JSON.parse(data);
     lost = null;
-    draw();
+    drawSoon();
   });
   source.addEventListener("beat", ({ data }) => {
     heard = Date.now();
@@ -34,27 +40,48 @@ function listen() {
   });
   source.addEventListener("error", () => {
     lost ??= Date.now();
-    draw();
+    tick();
     // A browser gives up where it got an answer that it did not like.
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
   });
 }
 
-function draw() {
-  const silent = lost ?? (state && Date.now() - heard > SILENCE ? heard : null);
-  const now = tell(silent);
-  if (state === null) return;
+/** Draws the newest state, once for all that come meanwhile: what is drawn late must not be late for the next too. */
+function drawSoon() {
+  if (due) return;
+  due = true;
+  setTimeout(() => requestAnimationFrame(() => {
+    due = false;
+    const began = performance.now();
+    draw(tell());
+    // With the layout, which takes as long.
+    document.body.getBoundingClientRect();
+    drawn = performance.now();
+    rest = Math.max(REST, 2 * (drawn - began));
+  }), Math.max(0, drawn + rest - performance.now()));
+}
+
+function tick() {
+  const now = tell();
+  if (now !== null) goOn(state.link.began, now);
+  // What left the period that is shown.
+  if (state && performance.now() - drawn > STALE) drawSoon();
+}
+
+function draw(now) {
   const parts = sections(state, now);
   morph(document.getElementById("sections"), h("nav", { id: "sections", "aria-label": "Sections" },
     parts.map(([id, title, many]) => h("a", { key: id, href: `#${id}` }, title, " ", h("b", {}, `${many}`)))));
   children(document.getElementById("main"), h("main", {}, parts.map(([id, title, , content]) => h(
     "section", { key: id, id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), content(),
   ))));
+  goOn(state.link.began, now);
 }
 
 /** Says how it stands; returns up to when everything is known, on the server's clock. */
-function tell(silent) {
+function tell() {
   const link = state?.link;
+  const silent = lost ?? (link && Date.now() - heard > SILENCE ? heard : null);
   const text = silent !== null ? GONE : !link ? "Connecting" : link.trouble ?? STATES[link.state] ?? link.state;
   const badge = document.getElementById("status");
   // Unchanged text is not set again: a screen reader would say it again.
@@ -75,5 +102,5 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) source.close();
   else listen();
 });
-setInterval(draw, 1000);
+setInterval(tick, 1000);
 listen();

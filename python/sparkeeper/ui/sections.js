@@ -2,7 +2,7 @@
 
 import { axis, balance, lane, period } from "./charts.js";
 import { h } from "./dom.js";
-import { ago, count, empty, moment, size, table } from "./words.js";
+import { count, empty, moment, since, size, table } from "./words.js";
 
 const SHOWN = 3;
 
@@ -25,30 +25,32 @@ export function sections(state, now) {
 function lines(state, found, held, now, nothing) {
   if (!found.length) return nothing;
   const grants = new Map(state.lanes.flatMap(({ path, spans }) => spans.map((span) => [`${path} ${span.token}`, span])));
+  const grant = (line, one) => grants.get(`${line.path} ${one.token}`);
   return table("Who holds and who waits", ["Path", held, "Waiting"], found.map((line) => ({
     key: line.path,
-    cells: [
+    shows: [line, line.holders.map((one) => grant(line, one))],
+    cells: () => [
       [line.path, " ", h("small", {}, line.kind.replace("_", "/").replace("_", " "))],
-      people(line.holders, "holds", (one) => granted(grants.get(`${line.path} ${one.token}`), one, now)),
-      people(line.waiters, "waits", (one) => `for ${ago(one.since, now)}`),
+      people(line.holders, "holds", (one) => granted(grant(line, one), one, now)),
+      people(line.waiters, "waits", (one) => ["for ", since(one.since, now)]),
     ],
   })), "cards");
 }
 
 /** Since when somebody holds, who may have waited before. */
 function granted(span, one, now) {
-  if (!span) return `there for ${ago(one.since, now)}`;
-  return `for ${span.early ? "at least " : ""}${ago(span.began, now)}`;
+  if (!span) return ["there for ", since(one.since, now)];
+  return ["for ", span.early && "at least ", since(span.began, now)];
 }
 
-function people(all, state, since) {
+function people(all, state, told) {
   if (!all.length) return h("span", { class: "nobody" }, "nobody");
   const list = (some) => h("ul", { class: state }, some.map((one) => h(
     "li", { key: `${one.session}-${one.token}-${one.since}` },
     h("b", {}, one.owner),
     one.count > 1 && ` ${count(one.count)} permits`,
     one.asked && h("mark", {}, "asked to let go"),
-    h("small", {}, since(one), one.token !== null && `, token ${one.token}`, `, session ${one.session}`),
+    h("small", {}, told(one), one.token !== null && `, token ${one.token}`, `, session ${one.session}`),
   )));
   const more = all.slice(SHOWN);
   return [list(all.slice(0, SHOWN)),
@@ -66,11 +68,12 @@ function groups(all, now) {
   if (!all.length) return empty("Nobody is member of a group.", 'zk.group("workers").join(b"")');
   return table("Members", ["Path", "Members", "Progress"], all.map((group) => ({
     key: group.path,
-    cells: [
+    shows: group,
+    cells: () => [
       [group.path, " ", h("small", {}, group.kind)],
       group.members.length ? h("ul", {}, group.members.map((one) => h("li", { key: one.name },
         h("b", {}, one.name), one.owns !== null && ` has ${count(one.owns)}`,
-        h("small", {}, `for ${ago(one.since, now)}, session ${one.session}`)))) : h("span", { class: "nobody" }, "nobody"),
+        h("small", {}, "for ", since(one.since, now), `, session ${one.session}`)))) : h("span", { class: "nobody" }, "nobody"),
       group.items === null ? "-" : [
         h("progress", { max: group.items, value: group.done, "aria-label": `done of ${group.path}` }), " ",
         `${count(group.done)} of ${count(group.items)} done`],
@@ -163,6 +166,6 @@ const history = (one) => table(`The newest versions of ${one.path}`,
 function sessions(all) {
   if (!all.length) return empty("No session has anything here.", "sparkeeper lock jobs/demo -- sleep 60");
   return table("Sessions", ["Session", "Who", "Nodes"], all.map((one) => ({
-    key: one.session, cells: [one.session, one.owner ?? "-", count(one.nodes)],
+    key: one.session, shows: one, cells: () => [one.session, one.owner ?? "-", count(one.nodes)],
   })), "cards");
 }

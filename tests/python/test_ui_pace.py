@@ -1,0 +1,107 @@
+"""How soon the page of `sparkeeper ui` shows what goes on, in a real Chromium, however much that is."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    import sparkeeper
+
+MANY = 300
+# How many seconds the time that the page gives is behind ours.
+LATE = """() => {
+    const [hours, minutes, seconds] = document.getElementById("as-of").textContent.match(/\\d+/g).map(Number);
+    const now = new Date();
+    const late = (now.getHours() - hours) * 3600 + (now.getMinutes() - minutes) * 60 + now.getSeconds() - seconds;
+    return ((late + 43_200 + 86_400) % 86_400) - 43_200;
+}"""
+# Counts how often the page is drawn.
+DRAWS = """() => {
+    window.draws = 0;
+    const next = window.requestAnimationFrame;
+    window.requestAnimationFrame = (draw) => next((at) => { window.draws += 1; draw(at); });
+}"""
+HOLDS = """([path, owner]) => document.querySelector(`#locks tr[data-key="${path}"] .holds b`)?.textContent === owner"""
+
+
+def test_a_lock_that_changes_hands_is_seen_within_a_second(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    people = [coordinator(owner=f"owner-{number}") for number in range(5)]
+    took = []
+    held = people[0].lock("a").acquire()
+    for zk in people[1:]:
+        held.release()
+        held = zk.lock("a").acquire()
+        began = time.monotonic()
+        page.wait_for_function(
+            "owner => document.querySelector('#locks .holds b')?.textContent === owner", arg=zk.owner
+        )
+        took.append(time.monotonic() - began)
+    print(f"seen after {', '.join(f'{1000 * one:.0f} ms' for one in took)}")  # noqa: T201 - figures
+    assert max(took) < 1
+
+
+def test_a_page_that_is_opened_while_nothing_happens_shows_the_present_time(
+    zk: sparkeeper.Coordinator, open_page: Callable[..., Page]
+) -> None:
+    ready = time.monotonic()
+    zk.lock("a").acquire()
+    expect(open_page().locator("#locks .holds b")).to_have_count(1)
+    wait_for(lambda: time.monotonic() - ready > 4, 10, "the state to be old")
+    page = open_page()
+    assert abs(page.evaluate(LATE)) < 3
+    held = page.locator("#locks .holds small").inner_text()
+    assert int(re.match(r"for (?:at least )?(\d+) s", held)[1]) >= 3
+
+
+def test_many_locks_on_a_slow_machine_are_never_long_behind(
+    page: Page, zk: sparkeeper.Coordinator, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    for number in range(MANY):
+        zk.lock(f"jobs/{number:03}").acquire()
+    expect(page.locator("#timeline article")).to_have_count(MANY, timeout=60_000)
+    people, restless, stop = (
+        [coordinator(owner=f"owner-{number}") for number in range(3)],
+        coordinator(),
+        threading.Event(),
+    )
+
+    def change() -> None:
+        while not stop.is_set():
+            # 20 times a second.
+            with restless.lock("a").acquire():
+                stop.wait(0.025)
+            stop.wait(0.025)
+
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    page.evaluate(DRAWS)
+    changing, began, took, held = threading.Thread(target=change), time.monotonic(), [], None
+    changing.start()
+    try:
+        while time.monotonic() - began < 10:
+            for one in people:
+                if held:
+                    held.release()
+                held, since = one.lock("b").acquire(), time.monotonic()
+                # The page's frames are what is counted.
+                page.wait_for_function(HOLDS, arg=["b", one.owner], polling=50, timeout=60_000)
+                took.append(time.monotonic() - since)
+    finally:
+        stop.set()
+        changing.join()
+    draws, lasted = page.evaluate("window.draws"), time.monotonic() - began
+    print(f"seen after {sorted(round(one, 2) for one in took)} s, {draws} draws in {lasted:.1f} s")  # noqa: T201 - figures
+    assert max(took) < 5
+    assert 0 < draws <= 4 * lasted + 1

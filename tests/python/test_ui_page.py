@@ -95,6 +95,20 @@ def test_who_comes_takes_a_share_that_is_shown_beside_what_was_before(
     assert bars[0] == pytest.approx(2 * bars[1], rel=0.05)
 
 
+def test_who_is_larger_has_more_for_which_the_balance_allows(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    one = coordinator().partitions("backfill", range(12)).join("one")
+    balance = page.locator("#balance")
+    expect(balance).to_contain_text("The fullest has 12, and at least 12 is needed")
+    expect(balance.get_by_role("columnheader", name="Capacity")).to_have_count(0)
+    three = coordinator().partitions("backfill").join("three", capacity=3.0)
+    wait_for(lambda: (len(one.held), len(three.held)) == (3, 9), 60, "each to have its share")
+    expect(balance).to_contain_text("For each unit of capacity, the fullest has 3, and at least 3 is needed")
+    for name, cells in (("one", ["", "12", "3", "3", "1"]), ("three", ["", "0", "9", "9", "3"])):
+        expect(balance.get_by_role("row", name=name).get_by_role("cell")).to_have_text(cells)
+
+
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out(open_page: Callable[..., Page], scheme: str) -> None:

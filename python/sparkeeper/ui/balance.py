@@ -46,6 +46,7 @@ class Assignments:
         weights = {_key(item): weight for item, weight in pairs if number(weight) is not None}
         loads, old = _loads(now, weights), _loads(before, weights) if before else None
         claimed = {member.name: member.owns for member in group.members}
+        capacities = _capacities(now)
         return {
             "measure": "weight" if weights else "items",
             "generation": now["generation"],
@@ -59,6 +60,7 @@ class Assignments:
                     "before": None if old is None else old[name],
                     "now": loads[name],
                     "claimed": claimed.get(name),
+                    "capacity": capacities.get(name),
                 }
                 for name in sorted(loads.keys() | (old or {}).keys() | claimed.keys())
             ],
@@ -95,6 +97,11 @@ def _certificate(found: Json) -> Certificate | None:
         return Certificate.from_json(json.dumps(found.get("certificate")))
     except (ConfigError, RecursionError, ValueError):
         return None
+
+
+def _capacities(assignment: Json) -> Json:
+    cards = named(assignment.get("members"))
+    return {name: number(named(card).get("capacity")) for name, card in cards.items()}
 
 
 def _key(item: object) -> str:

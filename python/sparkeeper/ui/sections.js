@@ -94,9 +94,11 @@ function balances(state) {
 }
 
 function assignment(path, found) {
-  const { certificate } = found;
+  const { certificate, members } = found;
+  const alike = members.every(({ capacity }) => capacity === null || capacity === 1);
   const measure = found.measure === "items" ? "Items" : "Weight";
-  const even = certificate && `The fullest has ${count(certificate.max_load)}, and at least ${count(certificate.lower_bound)}`
+  const even = certificate && `${alike ? "The" : "For each unit of capacity, the"} fullest has ${count(certificate.max_load)}`
+    + `, and at least ${count(certificate.lower_bound)}`
     + ` is needed${certificate.gap === 0 ? ": nothing is more even" : ""}. ${count(certificate.moves)} moved with it,`
     + ` at least ${count(certificate.moves_lower_bound)} had to. `;
   const past = found.before === null ? "What was before is not known: it was published before this page's server began to watch."
@@ -105,8 +107,9 @@ function assignment(path, found) {
     h("h3", {}, path, " ", h("small", {}, `partitions, generation ${count(found.generation)}`)),
     h("p", {}, even, past, found.unowned && ` Some have no owner: ${found.unowned}.`,
       found.absent.length > 0 && ` Kept for those who are away: ${found.absent.join(", ")}.`),
-    balance(`How ${path} is divided, by ${found.measure}`, ["Member", `${measure} before`, `${measure} now`, "Items claimed"],
-      found.members.map((one) => ({ ...one, more: [one.claimed === null ? "gone" : count(one.claimed)] }))));
+    balance(`How ${path} is divided, by ${found.measure}`, ["Member", `${measure} before`, `${measure} now`, "Items claimed",
+      !alike && "Capacity"], members.map((one) => ({ ...one,
+      more: [one.claimed === null ? "gone" : count(one.claimed), !alike && (one.capacity && count(one.capacity))] }))));
 }
 
 function plan(found) {

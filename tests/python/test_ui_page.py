@@ -67,6 +67,26 @@ def test_a_change_of_leaders_is_on_the_timeline(page: Page, coordinator: Callabl
     assert lane.locator("tbody tr", has_text="now").count() == 0
 
 
+def test_leaders_that_are_not_kept_are_not_said_to_be_nobody(page: Page, zk: sparkeeper.Coordinator) -> None:
+    lane = page.locator("#timeline article")
+    for _ in range(25):
+        with zk.lock("a").acquire() as held:
+            expect(page.locator("#locks .holds small")).to_contain_text(f"token {held.token}")
+    hatched = lane.locator(".older")
+    expect(hatched.locator("text")).to_have_text("what was before is not kept")
+    shown = lane.locator(".span:not(.older)")
+    expect(shown).to_have_count(20)
+    # From the beginning to where what is kept begins.
+    track, before, after = lane.evaluate("""(lane) => [".track", ".older", ".span:not(.older)"]
+        .map((one) => lane.querySelector(one).getBoundingClientRect()).map(({ left, right }) => [left, right])""")
+    assert before[0] == pytest.approx(track[0], abs=1)
+    assert before[0] + 10 < before[1] <= after[0] + 1
+    assert "what was before is not kept, up to" in lane.get_by_role("img").get_attribute("aria-label")
+    lane.get_by_text("As a table").click()
+    expect(lane.locator("tbody th").last).to_have_text("what was before is not kept")
+    assert [one for one in page.evaluate(CONTRASTS) if one["ratio"] < 4.5] == []
+
+
 def test_a_commit_appears_in_the_history(
     page: Page, zk: sparkeeper.Coordinator, spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pages import Client, serving
+from sparkeeper.survey import Contender, Line
 from sparkeeper.ui.follow import Follower
+from sparkeeper.ui.spans import Lane, Spans
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -228,3 +230,29 @@ def test_what_ends_it_ends_the_command(
         with pytest.raises(ZeroDivisionError):
             follower.wait(threading.Event())
         assert follower.stopped
+
+
+def test_what_is_not_kept_of_a_path_is_known_by_its_end() -> None:
+    spans = Spans()
+
+    def see(path: str, tokens: tuple[int, ...], now: int) -> None:
+        holders = tuple(Contender(f"owner-{token}", "0x1", now, token) for token in tokens)
+        spans.see(path, [Line(path, "semaphore", holders, ())] if holders else [], now)
+
+    def lane(path: str) -> Lane:
+        return next(lane for lane in spans.lanes if lane.path == path)
+
+    for number in range(1, 21):
+        see("a", (0, number), number)
+    assert (lane("a").older, len(lane("a").spans)) == (2, 20)
+    # Who still holds is kept, however many came after.
+    assert [span.token for span in lane("a").spans] == [0, *range(2, 21)]
+    see("a", tuple(range(100, 130)), 30)
+    assert (lane("a").older, [span.token for span in lane("a").spans]) == (30, list(range(100, 130)))
+    # A path whose lane was forgotten is not said to have been free until it comes back.
+    for number in range(60):
+        see(f"other/{number}", (number,), 40 + number)
+        see(f"other/{number}", (), 41 + number)
+    assert "other/0" not in {lane.path for lane in spans.lanes}
+    see("other/0", (1,), 200)
+    assert lane("other/0").older == 41

@@ -3,6 +3,7 @@
 import { h, kept, s } from "./dom.js";
 import { ago, clock, count, since, table } from "./words.js";
 
+const OLDER = "what was before is not kept";
 const TRACK = 26;
 const HUES = 6;
 const SECONDS = 10_000;
@@ -43,10 +44,11 @@ function put(bar, from, to) {
 /** One path: a bar for each holder, in as many tracks as hold at once. */
 export function lane(found, { from, to }) {
   const shown = found.spans.filter((span) => (span.ended ?? to) >= from);
-  return kept("article", found.path, [found, shown.length], () => drawn(found, shown, to));
+  const older = found.older > from;
+  return kept("article", found.path, [found, shown.length, older], () => drawn(found, shown, older, to));
 }
 
-function drawn({ path, kind, spans }, shown, to) {
+function drawn({ path, kind, spans, older }, shown, hatched, to) {
   const tracks = [];
   const bars = shown.map((span) => {
     const free = tracks.findIndex((end) => end <= span.began);
@@ -60,13 +62,22 @@ function drawn({ path, kind, spans }, shown, to) {
       s("text", { x: 7, y: 16 }, span.owner),
     );
   });
+  if (hatched) {
+    bars.unshift(s(
+      "svg", { key: "older", "aria-hidden": "true", "data-began": 0, "data-ended": older, height: "100%", class: "span older" },
+      s("rect", { width: "100%", height: "100%" }), s("rect", { width: "100%", height: "100%", fill: "url(#hatch)" }),
+      s("text", { x: 7, y: 16 }, OLDER),
+    ));
+  }
   const verb = kind === "election" ? "led" : "held";
-  const words = shown.map((span) => `${span.owner} ${verb} ${said(span)}`).join("; ") || "nobody within this time";
+  const words = [...(hatched ? [`${OLDER}, up to ${clock(older)}`] : []),
+    ...shown.map((span) => `${span.owner} ${verb} ${said(span)}`)].join("; ") || "nobody within this time";
   const rows = [...spans].reverse().map((span) => ({
     key: `${span.token}`,
     cells: [span.owner, `${span.early ? "before " : ""}${clock(span.began)}`, span.ended ? clock(span.ended) : "now",
       span.ended ? ago(span.began, span.ended) : since(span.began, to), span.token],
   }));
+  if (older) rows.push({ key: "older", cells: [OLDER, null, clock(older), null, null] });
   return h(
     "article", { key: path, class: "lane" },
     h("h3", {}, path, " ", h("small", {}, kind.replace("_", "/").replace("_", " "))),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,16 +30,26 @@ class Span:
 
 @dataclass
 class Lane:
-    """What became of one path: its newest spans, the oldest first."""
+    """What became of one path: its newest spans, the oldest first, and all that have not ended."""
 
     path: str
     kind: str
-    spans: deque[Span]
+    older: int
+    """Up to when it may have had spans that are not kept; 0 where it had none."""
+    spans: list[Span] = field(default_factory=list)
 
     @property
     def last(self) -> int:
         """When something happened here."""
         return max(span.ended or span.began for span in self.spans)
+
+    def add(self, span: Span) -> None:
+        """Keep a span, and let go of the oldest that have ended, where that makes too many."""
+        self.spans.append(span)
+        ended = [(span.ended, span) for span in self.spans if span.ended]
+        for at, gone in ended[: max(0, len(self.spans) - _SPANS)]:
+            self.spans.remove(gone)
+            self.older = max(self.older, at)
 
 
 class Spans:
@@ -50,6 +59,8 @@ class Spans:
         """Know nothing yet."""
         self._lanes: dict[str, Lane] = {}
         self._open: dict[str, dict[int | None, Span]] = {}
+        # Up to when lanes that were forgotten had spans.
+        self._older = 0
 
     def begin(self, lines: Iterable[Line], now: int) -> None:
         """Take who holds something when watching begins."""
@@ -78,10 +89,10 @@ class Spans:
             standing.pop(token).ended = now
         for one in holders:
             if one.token not in standing:
-                lane = self._lanes.setdefault(path, Lane(path, kind, deque(maxlen=_SPANS)))
+                lane = self._lanes.setdefault(path, Lane(path, kind, self._older))
                 lane.kind = kind
                 standing[one.token] = Span(one.owner, one.session, one.token, now, early)
-                lane.spans.append(standing[one.token])
+                lane.add(standing[one.token])
         if standing:
             self._open[path] = standing
         else:
@@ -93,3 +104,4 @@ class Spans:
         closed = [lane for path, lane in self._lanes.items() if path not in self._open]
         for lane in sorted(closed, key=lambda lane: lane.last)[: len(self._lanes) - _PATHS]:
             del self._lanes[lane.path]
+            self._older = max(self._older, lane.last)

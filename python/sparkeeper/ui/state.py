@@ -57,11 +57,7 @@ def document(link: Link, nodes: Nodes, past: Past) -> bytes:
             "link": dataclasses.asdict(link),
             "locks": [dataclasses.asdict(line) for line in found.lines if line.kind != "election"],
             "elections": [dataclasses.asdict(line) for line in found.lines if line.kind == "election"],
-            "lanes": [
-                {"path": lane.path, "kind": lane.kind, "spans": [dataclasses.asdict(span) for span in lane.spans]}
-                for lane in past.spans.lanes
-                if not lane.path.startswith(inner)
-            ],
+            "lanes": [dataclasses.asdict(lane) for lane in past.spans.lanes if not lane.path.startswith(inner)],
             "groups": [gathering(one) for one in found.gatherings],
             "plans": past.plans.of(nodes),
             "work": [dataclasses.asdict(one) for one in found.work],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import signal
 import socket
@@ -16,6 +18,7 @@ from kazoo.security import make_acl, make_digest_acl
 
 from commands import Shell
 from pages import Client, ask, serving
+from sparkeeper.ui.server import Server
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -63,6 +66,27 @@ def test_it_can_only_be_read(url: str) -> None:
         assert headers["Allow"] == "GET"
     for path in ("/state", "/../survey.py", "/page.html", "/server.py", "/%2e%2e/"):
         assert ask(url, path)[0] == 404, path
+
+
+def test_what_is_no_request_is_answered_as_others_are(url: str) -> None:
+    address = urlsplit(url)
+    for line in (b"gibberish", b"GET", b"GET / FTP/7", b"GET / HTTP/9.0"):
+        with socket.create_connection((address.hostname, address.port), timeout=30) as link:
+            link.sendall(line + b"\r\n\r\n")
+            answer = link.makefile("rb").read()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert re.match(rb"HTTP/1\.1 [45]\d\d ", head), line[:20]
+        assert b"Content-Type: application/json" in head
+        assert b"default-src 'none'" in head
+        assert url in json.loads(body)["error"]
+        assert b"Python" not in answer
+
+
+def test_connections_that_come_at_once_wait_for_the_server() -> None:
+    # It does not serve yet, so that all of them wait.
+    with Server(0) as server, contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(server.server_address[:2], timeout=1))
 
 
 def test_a_port_that_is_taken_is_said(shell: Shell) -> None:

@@ -44,6 +44,8 @@ class Server(ThreadingHTTPServer):
     """The server, bound to its port; `serve_forever` serves."""
 
     daemon_threads = True
+    # Connections that come at once wait for us; of those that find no place, each asks again only after a second.
+    request_queue_size = 128
     follower: Follower
     """To be set before it serves."""
 
@@ -77,6 +79,8 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    # Who names none, or sends what is no request, gets an answer with its headers.
+    default_request_version = protocol_version
     # A browser that takes nothing for so long is let go.
     timeout = 30
 
@@ -120,6 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
             if found is not None:
                 number, state = found
                 self.wfile.write(b"data: %b\n\n" % state)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer what is no request as any other that we refuse."""
+        status = HTTPStatus(code)
+        self._say(status, f"{message or status.phrase}; the page is {self.server.url}", {"Connection": "close"})
 
     def _say(self, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
         body = json.dumps({"error": text}).encode()

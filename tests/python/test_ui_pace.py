@@ -14,7 +14,7 @@ from waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     import sparkeeper
 
@@ -64,6 +64,22 @@ def test_a_page_that_is_opened_while_nothing_happens_shows_the_present_time(
     assert abs(page.evaluate(LATE)) < 3
     held = page.locator("#locks .holds small").inner_text()
     assert int(re.match(r"for (?:at least )?(\d+) s", held)[1]) >= 3
+
+
+def test_pages_that_nobody_sees_keep_no_other_from_its_state(browser: Browser, url: str) -> None:
+    # A browser has six connections to a server.
+    with browser.new_context() as context:
+        behind = [context.new_page() for _ in range(8)]
+        for page in behind:
+            # A browser without windows shows every page.
+            page.add_init_script("Object.defineProperty(document, 'hidden', { value: true, writable: true });")
+            page.goto(url)
+        front = context.new_page()
+        front.goto(url)
+        expect(front.locator("#status")).to_have_text("Live")
+        expect(behind[0].locator("#status")).to_have_text("Connecting")
+        behind[0].evaluate("document.hidden = false; document.dispatchEvent(new Event('visibilitychange'));")
+        expect(behind[0].locator("#status")).to_have_text("Live")
 
 
 def test_many_locks_on_a_slow_machine_are_never_long_behind(

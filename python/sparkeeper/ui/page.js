@@ -99,8 +99,8 @@ function tell() {
 
 // A browser has six connections to a server: pages that nobody sees take none.
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) source.close();
+  if (document.hidden) source?.close();
   else listen();
 });
 setInterval(tick, 1000);
-listen();
+if (!document.hidden) listen();

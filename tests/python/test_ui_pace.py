@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import sparkeeper
 
+
 MANY = 300
 # How many seconds the time that the page gives is behind ours.
 LATE = """() => {
@@ -80,6 +81,64 @@ def test_pages_that_nobody_sees_keep_no_other_from_its_state(browser: Browser, u
         expect(behind[0].locator("#status")).to_have_text("Connecting")
         behind[0].evaluate("document.hidden = false; document.dispatchEvent(new Event('visibilitychange'));")
         expect(behind[0].locator("#status")).to_have_text("Live")
+
+
+def test_the_axis_is_seen_beside_every_lane(page: Page, zk: sparkeeper.Coordinator) -> None:
+    for number in range(40):
+        zk.lock(f"{number:02}").acquire()
+    lanes = page.locator("#timeline article")
+    expect(lanes).to_have_count(40)
+    for width, lane in ((1280, lanes.last), (1280, lanes.nth(20)), (360, lanes.last)):
+        page.set_viewport_size({"width": width, "height": 900})
+        lane.evaluate("(one) => one.scrollIntoView({ behavior: 'instant', block: 'end' })")
+        expect(lane).to_be_in_viewport()
+        assert (
+            page.locator(".axis span").evaluate_all("""(all) => all.map((one) => {
+            const { x, y, width, height } = one.getBoundingClientRect();
+            return document.elementFromPoint(x + width / 2, y + height / 2) === one;
+        })""")
+            == [True] * 3
+        )
+
+
+def test_what_is_open_stays_so_while_there_is_no_more_for_a_moment(
+    page: Page, coordinator: Callable[..., sparkeeper.Coordinator]
+) -> None:
+    done, threads = threading.Event(), []
+
+    def wait() -> None:
+        zk = coordinator()
+
+        def hold() -> None:
+            with zk.lock("a").acquire():
+                done.wait()
+
+        threads.append(threading.Thread(target=hold, daemon=True))
+        threads[-1].start()
+
+    held = coordinator().lock("a").acquire()
+    details = page.locator("#locks td").nth(1).locator("details")
+    try:
+        expect(details).to_be_hidden()
+        for _ in range(4):
+            wait()
+        summary = details.locator("summary")
+        expect(summary).to_have_text("and 1 more")
+        summary.focus()
+        page.keyboard.press("Enter")
+        held.release()
+        expect(summary).to_have_text("and no more")
+        expect(summary).to_be_focused()
+        wait()
+        expect(summary).to_have_text("and 1 more")
+        expect(summary).to_be_focused()
+        expect(details).to_have_attribute("open", "")
+    finally:
+        done.set()
+    for thread in threads:
+        thread.join()
+    page.locator("main").focus()
+    expect(details).to_be_hidden()
 
 
 def test_many_locks_on_a_slow_machine_are_never_long_behind(

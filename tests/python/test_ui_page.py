@@ -92,11 +92,12 @@ def test_a_commit_appears_in_the_history(
 ) -> None:
     rows = page.locator("#tables tbody tr")
     for version, mode in enumerate(("append", "overwrite"), 1):
-        zk.write(spark.range(10)).mode(mode).job_id(f"job-{version}").save(tmp_path / "table")
+        zk.write(spark.range(10).coalesce(1)).mode(mode).job_id(f"job-{version}").save(tmp_path / "table")
         expect(rows).to_have_count(version, timeout=10_000)
         expect(rows.first).to_contain_text(mode)
         expect(rows.first).to_contain_text(f"job-{version}")
-    expect(page.locator("#tables")).to_contain_text("Version 2")
+        expect(rows.first).to_contain_text("1 file, ")
+    expect(page.locator("#tables")).to_contain_text("Version 2, 1 file, ")
 
 
 def test_who_comes_takes_a_share_that_is_shown_beside_what_was_before(
@@ -185,10 +186,22 @@ def test_names_are_text_whatever_they_say(
 ) -> None:
     zk = coordinator(owner=HOSTILE)
     zk.lock("<b>bold").acquire()
+    zk.lock("turned \u202e around").acquire()
     zk.election(HOSTILE.replace("/", "|")).campaign()
     zk.group("<script>alert(1)<|script>").join(HOSTILE.encode())
-    expect(page.locator("#locks .holds b")).to_have_text(HOSTILE)
-    expect(page.locator("#locks tbody th")).to_contain_text("<b>bold")
+    expect(page.locator("#locks .holds b")).to_have_text([HOSTILE, HOSTILE])
+    bold, turned = page.locator("#locks tbody th").all()
+    expect(bold).to_contain_text("<b>bold")
+    # What stands behind a name that is written from right to left is not.
+    first, last = turned.locator("small").evaluate("""({ firstChild: text }) => [0, text.length - 1].map((at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().left;
+    })""")
+    assert first < last
+    # Nor does a long name break the words beside it.
+    assert page.locator("#locks .nobody").first.evaluate("(one) => one.getClientRects().length") == 1
     expect(page.locator("#timeline .span text").first).to_have_text(HOSTILE)
     expect(page.locator("#groups tbody th")).to_contain_text("<script>alert(1)<|script>")
     assert page.locator("main img, main script, main th > b").count() == 0

@@ -1,7 +1,7 @@
 // Drawings, each with the same in words beside it: lanes of who held when, and bars of how much each has.
 
 import { h, kept, s } from "./dom.js";
-import { ago, clock, count, since, table } from "./words.js";
+import { ago, clock, count, isolated, since, table } from "./words.js";
 
 const OLDER = "what was before is not kept";
 const TRACK = 26;
@@ -80,7 +80,7 @@ function drawn({ path, kind, spans, older }, shown, hatched, to) {
   if (older) rows.push({ key: "older", cells: [OLDER, null, clock(older), null, null] });
   return h(
     "article", { key: path, class: "lane" },
-    h("h3", {}, path, " ", h("small", {}, kind.replace("_", "/").replace("_", " "))),
+    h("h3", {}, isolated(path), " ", h("small", {}, kind.replace("_", "/").replace("_", " "))),
     s("svg", { class: "track", role: "img", "aria-label": `${path}: ${words}`, width: "100%",
       height: Math.max(tracks.length, 1) * TRACK - 4 }, bars),
     h("details", {}, h("summary", {}, "As a table"),

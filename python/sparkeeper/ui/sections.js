@@ -2,7 +2,7 @@
 
 import { axis, balance, lane, period } from "./charts.js";
 import { h } from "./dom.js";
-import { count, empty, moment, since, size, table } from "./words.js";
+import { count, empty, isolated, moment, number, since, size, table } from "./words.js";
 
 const SHOWN = 3;
 
@@ -30,7 +30,7 @@ function lines(state, found, held, now, nothing) {
     key: line.path,
     shows: [line, line.holders.map((one) => grant(line, one))],
     cells: () => [
-      [line.path, " ", h("small", {}, line.kind.replace("_", "/").replace("_", " "))],
+      [isolated(line.path), " ", h("small", {}, line.kind.replace("_", "/").replace("_", " "))],
       people(line.holders, "holds", (one) => granted(grant(line, one), one, now)),
       people(line.waiters, "waits", (one) => ["for ", since(one.since, now)]),
     ],
@@ -53,8 +53,8 @@ function people(all, state, told) {
     h("small", {}, told(one), one.token !== null && `, token ${one.token}`, `, session ${one.session}`),
   )));
   const more = all.slice(SHOWN);
-  return [list(all.slice(0, SHOWN)),
-    more.length ? h("details", {}, h("summary", {}, `and ${count(more.length)} more`), list(more)) : null];
+  return [list(all.slice(0, SHOWN)), h("details", { class: more.length === 0 && "none" },
+    h("summary", {}, more.length ? `and ${count(more.length)} more` : "and no more"), list(more))];
 }
 
 function lanes({ lanes: all, link }, now) {
@@ -70,7 +70,7 @@ function groups(all, now) {
     key: group.path,
     shows: group,
     cells: () => [
-      [group.path, " ", h("small", {}, group.kind)],
+      [isolated(group.path), " ", h("small", {}, group.kind)],
       group.members.length ? h("ul", {}, group.members.map((one) => h("li", { key: one.name },
         h("b", {}, one.name), one.owns !== null && ` has ${count(one.owns)}`,
         h("small", {}, "for ", since(one.since, now), `, session ${one.session}`)))) : h("span", { class: "nobody" }, "nobody"),
@@ -104,7 +104,7 @@ function assignment(path, found) {
   const past = found.before === null ? "What was before is not known: it was published before this page's server began to watch."
     : `Before is generation ${count(found.before)}. `;
   return h("article", { key: `group ${path}` },
-    h("h3", {}, path, " ", h("small", {}, `partitions, generation ${count(found.generation)}`)),
+    h("h3", {}, isolated(path), " ", h("small", {}, `partitions, generation ${count(found.generation)}`)),
     h("p", {}, even, past, found.unowned && ` Some have no owner: ${found.unowned}.`,
       found.absent.length > 0 && ` Kept for those who are away: ${found.absent.join(", ")}.`),
     balance(`How ${path} is divided, by ${found.measure}`, ["Member", `${measure} before`, `${measure} now`, "Items claimed",
@@ -121,7 +121,7 @@ function plan(found) {
   ].filter(Boolean);
   const unit = found.unit === "1" ? "" : `, in units of ${found.unit}`;
   return h("article", { key: `plan ${found.name}` },
-    h("h3", {}, found.name, " ", h("small", {}, `partition plan, version ${found.version}`)),
+    h("h3", {}, isolated(found.name), " ", h("small", {}, `partition plan, version ${found.version}`)),
     h("p", {}, `Keys by ${found.columns.join(", ")} in ${count(partitions)} partitions, weighed by ${found.weights}${unit};`
       + ` made ${found.created_at} by ${found.created_by}.`),
     balance(`The fullest partition of ${found.name}`, ["The fullest partition", "", "Weighs"],
@@ -136,7 +136,7 @@ function work(all) {
   return table("Tasks and queues", ["Path", "Waiting", "At work", "Dead", "Results", "Workers"], all.map((one) => ({
     key: one.path,
     cells: [
-      [one.path, " ", h("small", {}, one.kind)],
+      [isolated(one.path), " ", h("small", {}, one.kind)],
       count(one.queued - one.at_work), count(one.at_work), h("span", { class: one.dead > 0 && "bad" }, count(one.dead)),
       one.kind === "tasks" ? count(one.results) : "-", one.workers.join(", ") || "-",
     ],
@@ -147,8 +147,8 @@ function tables(all) {
   if (!all.length) return empty("No table was written.", 'zk.write(df).save("/data/flights")');
   return all.map((one) => h(
     "article", { key: one.id },
-    h("h3", {}, one.path),
-    h("p", {}, `Version ${count(one.version)}, ${count(one.files)} files, ${size(one.bytes)}; `
+    h("h3", {}, isolated(one.path)),
+    h("p", {}, `Version ${count(one.version)}, ${number(one.files, "file")}, ${size(one.bytes)}; `
       + (one.writers ? `${count(one.writers)} writing now.` : "nobody is writing."),
       !one.history.manifests && " Its manifests are not at hand here: this is what ZooKeeper has of its jobs."),
     one.history.versions.length > 0 && history(one),
@@ -160,7 +160,7 @@ const history = (one) => table(`The newest versions of ${one.path}`,
   one.history.versions.map((version) => ({
     key: `${version.version}`,
     cells: [count(version.version), version.operation, version.job,
-      `${count(version.added)} files, ${size(version.added_bytes)}`,
+      `${number(version.added, "file")}, ${size(version.added_bytes)}`,
       version.removed === undefined ? null : count(version.removed),
       version.files === undefined ? null : `${count(version.files)}, ${size(version.bytes)}`,
       moment(version.at), version.by],

@@ -8,6 +8,8 @@ const SIZES = ["bytes", "kB", "MB", "GB", "TB", "PB"];
 export const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
 export const moment = (at) => `${new Date(at).toLocaleDateString("en-CA")} ${clock(at)}`;
 export const count = (value) => value.toLocaleString("en");
+export const number = (value, noun) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export const isolated = (text) => h("bdi", {}, text);
 
 export function ago(since, now) {
   const seconds = Math.max(0, (now - since) / 1000);

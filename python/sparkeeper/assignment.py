@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper._needs import needs
 from sparkeeper._sparkeeper import AssignmentProblem, Certificate
 from sparkeeper.assign_inputs import Given, Placed, every_owner, named
 from sparkeeper.columns import is_arrow
@@ -61,10 +62,10 @@ class Assignment:
         weights that were given as an Arrow column in the order of the partitions. Members are looked up: a copy.
 
         Raises:
-            ConfigError: No Arrow column holds the names as they are, such as 1 and "x" together.
+            ConfigError: PyArrow is not installed, or no Arrow column holds the names as they are, such as 1 and "x"
+                together.
         """
-        import pyarrow as pa  # noqa: PLC0415 - Arrow is an extra
-
+        pa = needs("Assignment.to_arrow", "pyarrow")
         positions = (
             self._placed.positions
             if is_arrow(self._placed.positions)
@@ -80,6 +81,7 @@ class Assignment:
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is an extra
         """`to_arrow` as a `pandas.DataFrame`."""
+        needs("Assignment.to_pandas", "pandas")
         return self.to_arrow().to_pandas()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:

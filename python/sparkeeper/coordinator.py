@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sparkeeper import _sparkeeper
+from sparkeeper._needs import needs
 from sparkeeper.config import MISSING, Config
 from sparkeeper.election import Election
 from sparkeeper.notebook import html
@@ -190,12 +191,14 @@ class Coordinator(_sparkeeper.Coordinator):
 
     def write(self, df: DataFrame) -> Write:
         """Begin a fault-tolerant write of `df`; nothing happens before `save`."""
+        needs("zk.write", "pyspark")
         from sparkeeper.spark.write import Write  # noqa: PLC0415 - pyspark is needed only here
 
         return Write(self, df)
 
     def table(self, spark: SparkSession, path: str) -> Table:
         """Return the table at `path`, which `write` made."""
+        needs("zk.table", "pyspark")
         from sparkeeper.spark.table import Table  # noqa: PLC0415 - pyspark is needed only here
 
         return Table(self, spark, path)
@@ -207,6 +210,7 @@ class Coordinator(_sparkeeper.Coordinator):
             job_id: Exactly once under this name, as in `Write.job_id`.
             guard: A lock, term, claim, permits or item that must still stand at the commit.
         """
+        needs("zk.transaction", "pyspark")
         from sparkeeper.spark.transaction import Transaction  # noqa: PLC0415 - pyspark is needed only here
 
         return Transaction(self, job_id, guard)
@@ -230,6 +234,7 @@ class Coordinator(_sparkeeper.Coordinator):
         Raises:
             ConfigError: The name is empty.
         """
+        needs("zk.foreach_batch", "pyspark")
         from sparkeeper.spark.stream import ForeachBatch  # noqa: PLC0415 - pyspark is needed only here
 
         return ForeachBatch(self, path, app_id, configure)
@@ -254,6 +259,7 @@ class Coordinator(_sparkeeper.Coordinator):
             older_than: Vacuum versions that were replaced longer ago; None leaves them.
             path: The election.
         """
+        needs("zk.janitor", "pyspark")
         from sparkeeper.spark.janitor import Janitor  # noqa: PLC0415 - pyspark is needed only here
 
         return Janitor(self, spark, paths, every=every, grace=grace, older_than=older_than, path=path)
@@ -295,6 +301,8 @@ class Coordinator(_sparkeeper.Coordinator):
             ConfigError: The plan is published with another definition, or the definition cannot be planned.
             PayloadTooLarge: Its keys are longer than 32 MiB together.
         """
+        for module in ("pyspark", "pyarrow"):
+            needs("zk.partition_plan", module)
         from sparkeeper.spark.plan import partition_plan  # noqa: PLC0415 - pyspark is needed only here
 
         return partition_plan(

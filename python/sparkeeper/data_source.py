@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparkeeper._needs import needs
 from sparkeeper.exceptions import Unsupported
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ def register(spark: SparkSession) -> None:
     its own; call it again after changing them. `docs/data_source.md` has the options.
 
     Raises:
+        ConfigError: PySpark is not installed.
         Unsupported: PySpark is older than 4.0, which has no data sources in Python.
     """
-    import pyspark  # noqa: PLC0415 - it is an extra
-
+    pyspark = needs("sparkeeper.register", "pyspark")
     if int(pyspark.__version__.split(".", maxsplit=1)[0]) < 4:  # noqa: PLR2004 - the first with DataSource
         raise Unsupported(
             f"register(spark): PySpark {pyspark.__version__} has no data sources in Python; they came with 4.0"

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper._needs import needs
 from sparkeeper._sparkeeper import Certificate
 from sparkeeper.notebook import chart, html
 
@@ -104,14 +105,14 @@ class GroupAssignment:
 
     def to_arrow(self) -> pa.Table:
         """Return a table of partition and owner; partitions that are not all of one type are JSON text."""
-        import pyarrow as pa  # noqa: PLC0415 - not everybody has it
-
+        pa = needs("GroupAssignment.to_arrow", "pyarrow")
         return pa.table(
             {"partition": _array(list(self.owners)), "owner": pa.array(list(self.owners.values()), pa.string())}
         )
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """Return `to_arrow` as a DataFrame."""
+        needs("GroupAssignment.to_pandas", "pandas")
         return self.to_arrow().to_pandas()
 
     def plot(self) -> Any:  # noqa: ANN401 - altair is optional
@@ -189,8 +190,7 @@ class GroupProgress:
 
     def to_arrow(self) -> pa.Table:
         """Return a table: partition, state, owner, token, and checkpoint and result as JSON text."""
-        import pyarrow as pa  # noqa: PLC0415 - not everybody has it
-
+        pa = needs("GroupProgress.to_arrow", "pyarrow")
         entries = list(self.partitions.values())
 
         def text(value: object) -> str | None:
@@ -209,6 +209,7 @@ class GroupProgress:
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """Return `to_arrow` as a DataFrame."""
+        needs("GroupProgress.to_pandas", "pandas")
         return self.to_arrow().to_pandas()
 
     def __getitem__(self, partition: Any) -> PartitionProgress:  # noqa: ANN401 - any JSON
@@ -247,7 +248,7 @@ class GroupProgress:
 
 def _array(items: list[Any]) -> pa.Array:
     """Return a column of partitions."""
-    import pyarrow as pa  # noqa: PLC0415 - not everybody has it
+    import pyarrow as pa  # noqa: PLC0415 - not everybody has it; our caller has seen to it
 
     if len({type(item) for item in items}) == 1 and isinstance(items[0], (int, str, float)):
         return pa.array(items)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sparkeeper import _sparkeeper
+from sparkeeper._needs import needs
 from sparkeeper.exceptions import ConfigError, SparkeeperError
 from sparkeeper.task_results import Results
 from sparkeeper.task_values import Values, encode
@@ -156,6 +157,8 @@ class Tasks(_sparkeeper.Tasks):
         check_handler(handler)
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ConfigError(f"run: workers={workers!r}; give a whole number from 1 on")
+        for module in ("pyspark", "pyarrow"):
+            needs("tasks.run", module)
         from sparkeeper.spark.task_job import TaskJob, serving  # noqa: PLC0415 - pyspark is needed only here
 
         _, (settings, _, path, keywords) = self.__reduce__()

@@ -78,6 +78,34 @@ def test_no_pyspark():
     assert "pip install 'pyspark>=3.5'" in said
 
 
+@pytest.mark.parametrize(
+    ("lacks", "who", "call"),
+    [
+        ("pyspark", "zk.write", "zk.write(None)"),
+        ("pyspark", "zk.table", "zk.table(None, '/t')"),
+        ("pyspark", "zk.transaction", "zk.transaction()"),
+        ("pyspark", "zk.foreach_batch", "zk.foreach_batch('/t', 'q')"),
+        ("pyspark", "zk.janitor", "zk.janitor(None, [])"),
+        ("pyspark", "zk.partition_plan", "zk.partition_plan('p')"),
+        ("pyspark", "tasks.run", "zk.tasks('t').run(None, abs)"),
+        ("pyspark", "sparkeeper.register", "sparkeeper.register(None)"),
+        ("pyarrow", "zk.partition_plan", "zk.partition_plan('p')"),
+        ("pyarrow", "tasks.run", "zk.tasks('t').run(None, abs)"),
+        ("pyarrow", "Assignment.to_arrow", "sparkeeper.assign([1], ['a']).to_arrow()"),
+        ("pandas", "Assignment.to_pandas", "sparkeeper.assign([1], ['a']).to_pandas()"),
+    ],
+)
+def test_an_extra_that_is_missing(connect_string, namespace, lacks, who, call):
+    said = meet(f"""
+        import sys
+        sys.modules[{lacks!r}] = None
+        import sparkeeper
+        with sparkeeper.connect({connect_string!r}, namespace={namespace!r}) as zk:
+            {call}
+    """)
+    assert said == f"ConfigError: {who} needs {lacks}, which is not installed: pip install 'sparkeeper[spark]'"
+
+
 def test_no_server():
     said = meet('import sparkeeper; sparkeeper.connect("127.0.0.1:1")')
     assert said == "ConnectionLost: connect to '127.0.0.1:1': no server answered; check the address and that it runs"

@@ -11,6 +11,7 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparkeeper._needs import needs
 from sparkeeper.exceptions import ConfigError, ConnectionLost
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
         ConfigError: PySpark is not installed, or Spark does not start.
         ConnectionLost: No Spark Connect server is there.
     """
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - most commands need no Spark
-    except ModuleNotFoundError:
-        raise ConfigError("this command needs PySpark: pip install 'sparkeeper[spark]'") from None
+    needs("this command", "pyspark")
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - most commands need no Spark
+
     # Executors on this machine must run the interpreter that has us.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sparkeeper._needs import needs
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.notebook import html
 from sparkeeper.spark.plan.arrow import key_columns
@@ -104,6 +105,7 @@ class Comparison:
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """`to_arrow` as a pandas DataFrame."""
+        needs("Comparison.to_pandas", "pandas")
         return self.to_arrow().to_pandas()
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper._needs import needs
 from sparkeeper.exceptions import ConfigError
 from sparkeeper.notebook import html
 from sparkeeper.spark.plan.arrow import to_arrow
@@ -136,6 +137,7 @@ class PartitionPlan:
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a pandas DataFrame, which has no types
         """`to_arrow` as a pandas DataFrame."""
+        needs("PartitionPlan.to_pandas", "pandas")
         return self.to_arrow().to_pandas()
 
     def plot(self) -> Any:  # noqa: ANN401 - altair is optional

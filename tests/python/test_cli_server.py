@@ -73,6 +73,11 @@ def test_a_port_that_is_taken_is_said(shell: Shell, connect_string: str) -> None
     assert port in shell.refused("server", "--port", port, code=2)
 
 
+def test_a_folder_that_cannot_keep_the_data_is_said(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "give a folder that can be written" in shell.refused("server", "--data", str(tmp_path / "file"), code=2)
+
+
 def test_a_server_that_ends_by_itself_is_said(shell: Shell, tmp_path: Path) -> None:
     with serving(shell, tmp_path) as (running, said):
         os.kill(said["pids"][0], signal.SIGKILL)

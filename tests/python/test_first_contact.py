@@ -8,9 +8,11 @@ import sys
 import textwrap
 import time
 import venv
+from pathlib import Path
 
 import pytest
 
+LOWEST_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 WITHOUT_JAVA = """
     import sparkeeper.local.java
     sparkeeper.local.java.JVM_FOLDERS = ()
@@ -28,11 +30,11 @@ SPARK = """
 """
 
 
-def meet(code, within=60, **environ):
-    """Run it as a user does, and return the last error that it ended with, class and text."""
+def meet(code, within=60, under=(), **environ):
+    """Run it as a user does, `under` another command, and return the last error that it ended with, class and text."""
     began = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [*under, sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -131,6 +133,27 @@ def test_a_port_that_is_taken():
     """)
     assert said.startswith("ConfigError: tried to start ZooKeeper on 127.0.0.1:")
     assert said.endswith("another process listens there; stop it, or leave the port to be chosen")
+
+
+@pytest.mark.skipif(LOWEST_PORT.exists() and int(LOWEST_PORT.read_text()) <= 1, reason="every port is for everybody")
+def test_a_port_that_is_the_systems():
+    said = meet(
+        "from sparkeeper.local import LocalServer; LocalServer(port=1).start()",
+        under=["setpriv", "--bounding-set", "-net_bind_service"] if os.geteuid() == 0 else [],
+    )
+    assert said.startswith("ConfigError: tried to listen on 127.0.0.1:1: Permission denied; low ports are the system's")
+
+
+def test_a_folder_that_cannot_keep_data(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    expected = f"ConfigError: tried to keep ZooKeeper's data in {file / 'x'}: [Errno 20] Not a directory: "
+    said = meet(f"from sparkeeper.local import LocalServer; LocalServer({str(file / 'x')!r}).start()")
+    assert said.startswith(expected)
+    assert said.endswith("; give a folder that can be written")
+    # By way of the supervisor, whose traceback is nobody's business.
+    shared = {"XDG_RUNTIME_DIR": str(tmp_path), "SPARKEEPER_LOCAL_DATA": str(file / "x")}
+    assert meet('import sparkeeper; sparkeeper.connect("local")', **shared) == said
 
 
 def test_another_python_on_the_executors(tmp_path, connect_string, namespace):

@@ -41,7 +41,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on this loopback port now."""
+    """Say whether a server could listen on this loopback port now.
+
+    Raises:
+        ConfigError: This user may not listen there at all.
+    """
     probe = _bound(port)
     if probe is None:
         return False
@@ -56,6 +60,11 @@ def _bound(port: int) -> socket.socket | None:
     try:
         probe.bind((HOST, port))
         probe.listen(1)  # two probes with SO_REUSEADDR may bind one port, but not listen on it
+    except PermissionError as error:
+        probe.close()
+        raise ConfigError(
+            f"tried to listen on {HOST}:{port}: {error.strerror}; low ports are the system's, give one above 1023"
+        ) from error
     except OSError:
         probe.close()
         return None

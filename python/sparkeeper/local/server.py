@@ -140,7 +140,8 @@ class LocalServer:
             wait: False returns at once; a member of an ensemble serves only when a quorum runs.
 
         Raises:
-            ConfigError: The port is taken, another server uses the data folder, or this Java cannot run it.
+            ConfigError: The port is taken or not for this user, the data folder cannot be written or another server
+                uses it, or this Java cannot run it.
             ConnectionLost: The server died, or did not serve in time; the message ends with its log's last lines.
         """
         if self.running:
@@ -210,7 +211,12 @@ class LocalServer:
                 f"stop it, or leave the port to be chosen"
             )
         self._port = port
-        start = self._spawn(port, deadline)
+        try:
+            start = self._spawn(port, deadline)
+        except OSError as error:
+            raise ConfigError(
+                f"tried to keep ZooKeeper's data in {self._home}: {error}; give a folder that can be written"
+            ) from error
         if not wait:
             return True
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import socketserver
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,3 +152,14 @@ def test_output_that_is_closed_is_no_crash(shell: Shell, zk: sparkeeper.Coordina
     closed = ["sh", "-c", 'exec "$@" >&-', "sh", *CLI, "get", "a"]
     ended = subprocess.run(closed, env=shell.environment, check=False, stderr=subprocess.PIPE)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_why_no_server_answers_is_told_once(shell: Shell) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as hangs_up:
+        threading.Thread(target=hangs_up.serve_forever, daemon=True).start()
+        where = f"127.0.0.1:{hangs_up.server_address[1]}"
+        *causes, last = shell.refused("ls", "--connect", where, code=5).splitlines()
+        hangs_up.shutdown()
+    assert last == f"sparkeeper: connect to '{where}': no server answered; check the address and that it runs"
+    assert causes
+    assert len(causes) == len(set(causes))

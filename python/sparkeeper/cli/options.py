@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,8 @@ import typer
 import sparkeeper
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sparkeeper.coordinator import Coordinator
 
 Connect = Annotated[
@@ -41,13 +45,37 @@ def coordinator(
     if connect is None:
         raise typer.BadParameter("say where the ensemble is", param_hint="'--connect' (env var: 'SPARKEEPER_CONNECT')")
     ca, cert, key = (os.environ.get(f"SPARKEEPER_TLS_{name}") for name in ("CA", "CERT", "KEY"))
-    return sparkeeper.connect(
-        connect,
-        namespace=namespace,
-        session_timeout=session_timeout,
-        auth=os.environ.get("SPARKEEPER_AUTH"),
-        acl=os.environ.get("SPARKEEPER_ACL"),
-        tls=sparkeeper.Tls(ca, cert, key) if ca or cert or key else None,
-        owner=owner,
-        timeout=PATIENCE,
-    )
+    with _each_cause_once():
+        return sparkeeper.connect(
+            connect,
+            namespace=namespace,
+            session_timeout=session_timeout,
+            auth=os.environ.get("SPARKEEPER_AUTH"),
+            acl=os.environ.get("SPARKEEPER_ACL"),
+            tls=sparkeeper.Tls(ca, cert, key) if ca or cert or key else None,
+            owner=owner,
+            timeout=PATIENCE,
+        )
+
+
+@contextlib.contextmanager
+def _each_cause_once() -> Iterator[None]:
+    """Tell once why a try to connect failed: the client library warns of each, a dozen times a second."""
+    said: set[str] = set()
+
+    def new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if text in said:
+            return False
+        said.add(text)
+        return True
+
+    # Nobody configures logging in a command, so what is warned of goes here.
+    terminal = logging.lastResort
+    if terminal is None:
+        yield
+        return
+    terminal.addFilter(new)
+    yield
+    # Not where that failed: the command ends, and some warnings are still on their way.
+    terminal.removeFilter(new)

@@ -29,7 +29,7 @@ class AuthFailed(SparkeeperError, PermissionError):
 
 
 class NotAuthorized(SparkeeperError, PermissionError):
-    """The node's ACL does not allow this to the session's identities."""
+    """The node's ACL does not allow this to the session's identities, or a table's directory not to this user."""
 
 
 class Fenced(SparkeeperError):

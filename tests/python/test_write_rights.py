@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 
+import pytest
+
 from overwriting import NEW, OLD, limit, stop_in_an_overwrite, write_again
+from sparkeeper.exceptions import ConfigError
 from sparkeeper.spark.steps import Step
 from tables import ids, settle
 
@@ -69,3 +72,19 @@ def test_no_room_to_publish_is_no_error_because_the_commit_stands(spark, zk, tmp
     assert ids(spark, table) == OLD
     settle(spark, zk, table)
     assert ids(spark, table) == NEW
+
+
+def test_a_path_without_rights_or_below_a_file_is_said(spark, zk, tmp_path, start_driver):
+    closed, file = tmp_path / "closed", tmp_path / "file"
+    closed.mkdir()
+    file.touch()
+    driver = start_driver(classic=True, under=AS_ANYBODY, session_timeout=10)
+    with forbidden(closed):
+        answer = driver.ask("write", path=str(closed / "t"), rows=[0, 1])
+    assert answer["error"] == "NotAuthorized"
+    assert answer["text"].startswith(f"table file://{closed / 't'}: [Errno 13] Permission denied: ")
+    assert "choose a path that this user may read and write" in answer["text"]
+    with pytest.raises(ConfigError, match=r"Not a directory.*; a table is a directory, choose another path"):
+        zk.write(spark.range(1)).save(str(file / "t"))
+    with pytest.raises(ConfigError, match=r"Not a directory.*; a table is a directory, choose another path"):
+        zk.table(spark, str(file)).doctor()

@@ -70,8 +70,9 @@ class Part:
 
 def write(request: Request) -> Commit:
     """Do it, once."""
-    begun = begin(request)
-    return begun if isinstance(begun, Commit) else commit(begun)
+    with request.place.reached():
+        begun = begin(request)
+        return begun if isinstance(begun, Commit) else commit(begun)
 
 
 def commit(part: Part) -> Commit:

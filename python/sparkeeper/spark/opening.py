@@ -39,25 +39,27 @@ def open_table(  # noqa: PLR0913 - each is a setting
     Raises:
         HistoryLost: The files know more than ZooKeeper.
         NotATable: The directory is another table's, was emptied, or is somebody else's.
+        NotAuthorized: This user may not look there, or make a table.
     """
-    try:
-        ledger = _look(zk, place, create=create, adopting=adopting)
-    except NotATable:
-        # The table may have been made between the two looks; a second one sees both sides of it.
-        ledger = _look(zk, place, create=create, adopting=adopting)
-    if ledger.closed and not closed:
-        raise NotATable(
-            f"table {place.location.canonical}: export_plain() is making it a plain directory; call it again"
-        )
-    if ledger.version == 0 and not adopting:
-        _refuse_foreign(place)
-    if ledger.identify:
-        on_step(Step.REGISTERED)
-        place.files.publish(names.IDENTITY, ledger.identity)
-    if ledger.version == 0 and create and not adopting:
-        _begin_mirror(place.files)
-    on_step(Step.OPENED)
-    return ledger
+    with place.reached():
+        try:
+            ledger = _look(zk, place, create=create, adopting=adopting)
+        except NotATable:
+            # The table may have been made between the two looks; a second one sees both sides of it.
+            ledger = _look(zk, place, create=create, adopting=adopting)
+        if ledger.closed and not closed:
+            raise NotATable(
+                f"table {place.location.canonical}: export_plain() is making it a plain directory; call it again"
+            )
+        if ledger.version == 0 and not adopting:
+            _refuse_foreign(place)
+        if ledger.identify:
+            on_step(Step.REGISTERED)
+            place.files.publish(names.IDENTITY, ledger.identity)
+        if ledger.version == 0 and create and not adopting:
+            _begin_mirror(place.files)
+        on_step(Step.OPENED)
+        return ledger
 
 
 def _begin_mirror(files: Files) -> None:
@@ -70,7 +72,8 @@ def _begin_mirror(files: Files) -> None:
 def committed_version(zk: Coordinator, place: Place) -> int:
     """Return the newest version of the table at `place`; 0 where nothing was committed there."""
     files = place.files
-    mirror, identity = files.names(names.MIRROR), files.read(names.IDENTITY)
+    with place.reached():
+        mirror, identity = files.names(names.MIRROR), files.read(names.IDENTITY)
     if identity is None and not mirror:
         return 0
     ledger = Ledger.open(zk, place.location, identity=identity, mirror=mirror, foreign=False, create=None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Location
+from sparkeeper.exceptions import ConfigError, NotAuthorized, SparkeeperError
 from sparkeeper.spark.local_files import LocalFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from py4j.java_gateway import JavaObject, JVMView
     from pyspark.sql import SparkSession
 
@@ -25,6 +30,28 @@ class Place:
     spelling: Location
     """As the user wrote it: where its first writer's readers will look, whose log names every file by its full path."""
     files: Files
+
+    @contextlib.contextmanager
+    def reached(self) -> Iterator[None]:
+        """Say in our words that nobody gets at the directory; a disk that is full or broken speaks for itself.
+
+        Raises:
+            NotAuthorized: This user may not, or the file system is mounted for reading only.
+            ConfigError: It lies below a file, or is one.
+        """
+        table = self.location.canonical
+        try:
+            yield
+        except SparkeeperError:
+            raise
+        except NotADirectoryError as error:
+            raise ConfigError(f"table {table}: {error}; a table is a directory, choose another path") from error
+        except OSError as error:
+            if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
+                raise
+            raise NotAuthorized(
+                f"table {table}: {error}; choose a path that this user may read and write, or have it given the right"
+            ) from error
 
 
 def locate(spark: SparkSession, path: str | os.PathLike[str]) -> Place:

@@ -198,7 +198,8 @@ class Table:
 
     def doctor(self) -> Diagnosis:
         """Compare directory, mirror and ZooKeeper, and say what is wrong and what to do; nothing is changed."""
-        return diagnose(self._zk, self._place)
+        with self._place.reached():
+            return diagnose(self._zk, self._place)
 
     def adopt(self, format: str = "parquet", **options: str) -> Commit:  # noqa: A002 - Spark's own name
         """Make a plain directory a table, with its files as they lie, also a partitioned one.
@@ -212,7 +213,8 @@ class Table:
         Raises:
             ConfigError: It is a table already, or there are no files that a table could have.
         """
-        return adoption.adopt(self._zk, self._spark, self._place, format, options)
+        with self._place.reached():
+            return adoption.adopt(self._zk, self._spark, self._place, format, options)
 
     def repair(self) -> int:
         """Rebuild ZooKeeper's record from the directory, where it was lost, and return the version it is at.
@@ -222,7 +224,8 @@ class Table:
         Raises:
             CorruptManifest: The directory does not prove a version.
         """
-        return repair(self._zk, self._place)
+        with self._place.reached():
+            return repair(self._zk, self._place)
 
     def export_plain(self) -> int:
         """Give up coordination: leave a plain directory with the newest version, and return its number of files.

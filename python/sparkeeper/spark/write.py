@@ -181,6 +181,7 @@ class Write:
             HistoryLost: The files know more than ZooKeeper, which was wiped or restored from an old copy.
             NotATable: The directory holds something else.
             CorruptManifest: A manifest on disk is not what was committed.
+            NotAuthorized: This user may not write there.
             ConfigError: The path, the job id or the columns do not fit, or mode "error" found a commit.
         """
         counted = Counted(self._df) if self._count else None

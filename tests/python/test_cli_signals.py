@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -92,3 +93,22 @@ def test_the_command_and_what_it_asks_mean_the_same_namespace(shell: Shell, kind
 @KINDS
 def test_an_empty_command_is_not_found(shell: Shell, kind: str) -> None:
     assert "sparkeeper: " in shell.refused(kind, "jobs/a", "--", "", code=127)
+
+
+def test_an_interrupt_before_the_command_has_begun_is_no_traceback() -> None:
+    early = """
+        import os, signal, sys
+        import sparkeeper.cli
+
+        class Impatient:
+            def find_spec(self, name, *_):
+                if name == "typer":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        sys.meta_path.insert(0, Impatient())
+        sparkeeper.cli.main()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(early), "ls"], capture_output=True, check=False, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGINT, b"")

@@ -34,6 +34,8 @@ def main() -> None:
             raise
         sys.stderr.write(f"sparkeeper: the command line needs '{error.name}': pip install 'sparkeeper[cli]'\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)

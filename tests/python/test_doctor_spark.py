@@ -166,3 +166,8 @@ def test_another_python_is_named_with_what_to_set():
     (found,) = findings(process(), [], [], known=None, failure=text)
     assert "Python in worker has different version: 3.9" in found.what
     assert "PYSPARK_PYTHON" in found.advice
+
+
+def test_a_sentence_of_sparks_ends_with_one_full_stop():
+    (found,) = findings(process(), [], [], known=None, failure="pyspark.errors.SparkError: PyArrow was not found.")
+    assert str(found).startswith("no task answered: pyspark.errors.SparkError: PyArrow was not found. Spark's own log")

@@ -34,7 +34,8 @@ class Finding:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{self.what}. {self.advice}."
+        # What Spark and Python say may be a sentence.
+        return f"{self.what.rstrip('.')}. {self.advice}."
 
 
 def findings(

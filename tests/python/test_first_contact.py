@@ -67,7 +67,7 @@ def test_a_java_that_is_too_old(tmp_path, complaint):
     java.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
     java.chmod(0o755)
     said = meet(EMBEDDED, JAVA_HOME=str(tmp_path))
-    assert said.startswith("ConfigError: started ZooKeeper")
+    assert said.startswith("ConfigError: tried to start ZooKeeper")
     assert f"with {java}" in said
     assert "this Java is too old or broken; set JAVA_HOME to a JDK 17" in said
     assert complaint in said

@@ -134,7 +134,8 @@ def test_loses_the_race_for_a_port_and_takes_another(tmp_path):
     thief = tmp_path / "thief.py"
     thief.write_text(
         "import os, re, socket, sys\n"
-        "os.closerange(3, 256)  # the lock on the data is not the thief's\n"
+        "os.setsid()  # it is no part of the server\n"
+        "os.closerange(3, 256)  # nor is the lock on the data the thief's\n"
         "port = int(re.search(r'clientPort=(\\d+)', open(sys.argv[1]).read()).group(1))\n"
         f"s = socket.create_server(('{HOST}', port))\n"
         "open(sys.argv[2], 'w').write(f'{port} {os.getpid()}')\n"
@@ -173,12 +174,17 @@ def test_death_at_start_shows_the_end_of_the_log():
 
 def test_a_start_that_takes_too_long_ends(tmp_path):
     java = tmp_path / "java"
-    java.write_text("#!/bin/sh\necho thinking\nexec tail -f /dev/null\n")
+    child = tmp_path / "child"
+    java.write_text(f"#!/bin/sh\necho thinking\ntail -f /dev/null &\necho $! > {child}\nwait\n")
     java.chmod(0o755)
-    server = LocalServer(settings=ServerSettings(java=java), timeout=0.5)
-    with pytest.raises(ConnectionLost, match=r"did not serve in time(.|\n)*thinking"):
+    server = LocalServer(settings=ServerSettings(java=java), timeout=2)
+    with pytest.raises(
+        ConnectionLost,
+        match=r"did not serve in time; see that .*/java -version answers(.|\n)*its log ends.*\n  thinking",
+    ):
         server.start()
     assert not server.running
+    wait_for(lambda: gone(int(child.read_text())), 60, "what the script began to end with it")
 
 
 def test_without_java_the_installing_command_is_named(tmp_path):
@@ -231,6 +237,23 @@ def test_free_ports_differ_and_lie_below_those_of_outgoing_connections():
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert len(set(ports)) == 50
     assert max(ports) < first
+
+
+def test_what_a_script_began_ends_with_a_killed_parent(tmp_path):
+    java, child = tmp_path / "java", tmp_path / "child"
+    java.write_text(f"#!/bin/sh\ntail -f /dev/null &\necho $! > {child}.draft\nmv {child}.draft {child}\nwait\n")
+    java.chmod(0o755)
+    code = (
+        "import sys; from sparkeeper.local import LocalServer, ServerSettings; "
+        "s = LocalServer(settings=ServerSettings(java=sys.argv[1])).start(wait=False); print(s.data, flush=True)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", f"{code}; sys.stdin.read()", str(java)], stdin=-1, stdout=-1)
+    with parent:
+        home = parent.stdout.readline().decode().strip()
+        wait_for(child.exists, 60, "the script to begin another")
+        parent.kill()
+    wait_for(lambda: gone(int(child.read_text())), 60, "what the script began to end with the parent")
+    assert not Path(home).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -2,7 +2,8 @@
 
 The child begins as a shell that leaves a watcher behind and becomes Java. The watcher waits on a pipe
 whose other end only we hold: when we end, however we end, the kernel closes it, and the watcher kills Java
-with SIGKILL and removes the temporary data. An ordinary stop writes a line first, and the watcher just goes.
+with SIGKILL and removes the temporary data. An ordinary stop kills the watcher along with Java. Both kill the whole
+group in the end: a `java` that is a script may have begun others.
 It needs no polling, and unlike PR_SET_PDEATHSIG it works on macOS too and is not set off by the end of the *thread*
 that happened to start the server.
 """
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # $$ is the shell itself even in the parenthesis, so it is Java later on. $1: what to remove, or nothing.
 _BECOME_JAVA = """
 exec 3<&0 </dev/null
-( read -r _ <&3 || { kill -9 $$; [ -z "$1" ] || rm -rf -- "$1"; } ) >/dev/null 2>&1 &
+( read -r _ <&3; kill -9 $$; [ -z "$1" ] || rm -rf -- "$1"; kill -9 -$$ ) >/dev/null 2>&1 &
 exec 3<&-
 shift
 exec "$@"
@@ -77,18 +78,15 @@ class ServerProcess:
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def end(self, grace: float) -> None:
-        """End the process, with SIGKILL if SIGTERM takes longer than `grace` seconds, and dismiss the watcher."""
+        """End the process, with SIGKILL if SIGTERM takes longer than `grace` seconds, and what is left of its group."""
         # A stopped process would only get the SIGTERM when it is continued.
         self.send(signal.SIGCONT)
         if grace > 0:
             self.send(signal.SIGTERM)
-        if grace <= 0 or self.wait(grace) is None:
-            self.send(signal.SIGKILL)
-            self._child.wait()
-        pipe = self._child.stdin
-        if pipe is not None and not pipe.closed:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.write(b"\n")
-                pipe.flush()
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+            self.wait(grace)
+        # macOS says PermissionError where only zombies are left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+        if self._child.stdin is not None:
+            self._child.stdin.close()

@@ -200,7 +200,9 @@ class LocalServer:
             # Whoever took the port first may be a ZooKeeper as well, so we ask whose data it serves.
             if words.data_folder(self.port) == folder and (mode := words.mode(self.port)):
                 return mode
-        raise self._failure("did not serve in time")
+        raise self._failure(
+            f"did not serve in time; see that {self._java} -version answers, and try again where the machine was busy"
+        )
 
     def _start_once(self, deadline: float, *, wait: bool) -> bool:
         """Start on one port; False when somebody else got that port first and another may be tried."""
@@ -267,12 +269,14 @@ class LocalServer:
 
     def _failure(self, what: str) -> ConfigError | ConnectionLost:
         tail = logs.tail(self.log)
-        tried = f"started ZooKeeper {self.version} with {self._java} on {HOST}:{self._port}"
+        start = f"ZooKeeper {self.version} with {self._java} on {HOST}:{self._port}"
         if logs.blames_java(tail):
             return ConfigError(
-                f"{tried}, and this Java is too old or broken; set JAVA_HOME to a JDK 17. It said:{tail}"
+                f"tried to start {start}, and this Java is too old or broken; set JAVA_HOME to a JDK 17. It said:{tail}"
             )
-        return ConnectionLost(f"{tried}, which {what}; its log {self.log} ends with:{tail}")
+        # A log among temporary data goes with it: nobody would find it.
+        log = f"its log {self.log}" if self._kept or self.settings.log is not None else "its log"
+        return ConnectionLost(f"started {start}, which {what}; {log} ends with:{tail}")
 
 
 def _discard(running: list[ServerProcess], temporary: Path | None, owner: int) -> None:

@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line, and leave with its exit code."""
     try:
+        sys.exit(_run())
+    except KeyboardInterrupt:
+        # Before a command has begun: from then on it sees to it.
+        sys.exit(128 + signal.SIGINT)
+
+
+def _run() -> int:
+    try:
         from sparkeeper.cli.app import run  # noqa: PLC0415 - the message below is for those who have no typer
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich", "click"}:
             raise
         sys.stderr.write(f"sparkeeper: the command line needs '{error.name}': pip install 'sparkeeper[cli]'\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)
-    sys.exit(run(sys.argv[1:]))
+    return run(sys.argv[1:])
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,3 +57,17 @@ def test_what_is_no_table_is_said_in_a_line_and_nothing_of_sparks_log(shell: She
     said = shell.refused("table", "history", str(tmp_path), code=1)
     assert str(tmp_path) in said
     assert said.count("\n") == 1
+
+
+def test_a_spark_that_is_not_installed_is_said_in_a_line(shell: Shell) -> None:
+    without = "import sys; sys.modules['pyspark'] = None; import sparkeeper.cli; sparkeeper.cli.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", without, "doctor", "--spark", "local[1]"],
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = "sparkeeper: this command needs pyspark, which is not installed: pip install 'sparkeeper[spark]'\n"
+    assert (ended.returncode, ended.stderr) == (2, said)

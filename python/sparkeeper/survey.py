@@ -65,6 +65,8 @@ class Member:
     since: int
     owns: int | None
     """How many partitions, where it is of a group that divides some."""
+    address: str = ""
+    """Where an instance of a service is reached."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,12 @@ def _group(tree: _Tree, path: str) -> Iterable[Gathering]:
     members = [(name, node) for name, node in tree.children(path) if node[1].ephemeral_owner]
     if not path or not members or any(CONTENDER.search(name) for name, _ in members):
         return
-    service = all(parsed(data).keys() >= {"address", "weight"} for _, (data, _) in members)
-    found = tuple(Member(name, _session(stat), stat.ctime, None) for name, (_, stat) in members)
+    cards = [parsed(data) for _, (data, _) in members]
+    service = all(card.keys() >= {"address", "weight"} for card in cards)
+    found = tuple(
+        Member(name, _session(stat), stat.ctime, None, text(card["address"]) if service else "")
+        for (name, (_, stat)), card in zip(members, cards, strict=True)
+    )
     yield Gathering(path, "service" if service else "group", found, None, None)
 
 

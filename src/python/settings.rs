@@ -94,8 +94,8 @@ impl Settings<'_, '_> {
             config.acl = self.acl.map(Rights::access).transpose()?.unwrap_or_default();
             config.session_timeout = self.session_timeout.unwrap_or(config.session_timeout);
             if !SESSION_TIMEOUTS.contains(&config.session_timeout) {
-                let asked = config.session_timeout;
-                return Err(Error::config(format!("session_timeout {asked:?}: give seconds, from 0.1 to 86400")));
+                let asked = config.session_timeout.as_secs_f64();
+                return Err(Error::config(format!("session_timeout {asked}: give seconds, from 0.1 to 86400")));
             }
             config.owner = self.owner.unwrap_or(config.owner);
             config.tls = self.tls.map(|(ca, cert, key, check_hostname)| Tls { ca, cert, key, check_hostname });

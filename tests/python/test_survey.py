@@ -100,6 +100,7 @@ def test_members_of_groups_services_and_partitions(zk: sparkeeper.Coordinator, f
     ]
     partitions = found.gatherings[1]
     assert (partitions.items, partitions.done, partitions.members[0].owns) == (6, 0, 6)
+    assert [one.members[0].address for one in found.gatherings] == ["", "", "host:1"]
     # What a recipe is made of is not shown as another's.
     assert not found.lines
 

@@ -106,7 +106,7 @@ def shown(nodes: dict[str, Any]) -> dict[str, Any]:
         if path.endswith("/assignment"):
             past.assignments.see(path.removesuffix("/assignment"), data)
     try:
-        text = document(Link("here:1", "/", "CONNECTED", 0, 0, 0, None), nodes, past)
+        text = document(Link("here:1", "/", "CONNECTED", 0, 0, None), nodes, past)
     finally:
         past.histories.close()
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

@@ -101,7 +101,8 @@ def gatherings(found: Sequence[Gathering]) -> Table:
             who = ["-", "", "", ""]
             if member is not None:
                 owns = "" if member.owns is None else f"{member.owns:,}"
-                who = [member.name, ago(member.since), owns, member.session]
+                name = f"{member.name} at {member.address}" if member.address else member.name
+                who = [name, ago(member.since), owns, member.session]
             rows.append([*place, *who])
             place = ["", "", ""]
     return grid("path", "kind", "progress", "member", "for", "owns", "session", rows=rows)

@@ -72,7 +72,7 @@ function groups(all, now) {
     cells: () => [
       [isolated(group.path), " ", h("small", {}, group.kind)],
       group.members.length ? h("ul", {}, group.members.map((one) => h("li", { key: one.name },
-        h("b", {}, one.name), one.owns !== null && ` has ${count(one.owns)}`,
+        h("b", {}, one.name), one.address && [" at ", isolated(one.address)], one.owns !== null && ` has ${count(one.owns)}`,
         h("small", {}, "for ", since(one.since, now), `, session ${one.session}`)))) : h("span", { class: "nobody" }, "nobody"),
       group.items === null ? "-" : [
         h("progress", { max: group.items, value: group.done, "aria-label": `done of ${group.path}` }), " ",

@@ -36,9 +36,10 @@ _LONG = {"test_submit", "test_write_hdfs", "test_write_viewfs", "test_write_s3",
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be heard also where a shell started us in the background, which has it ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let signals be heard also where a shell in the background, or nohup, has them ignored: commands inherit that."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

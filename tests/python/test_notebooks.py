@@ -15,7 +15,8 @@ FINDINGS = {
         "planned [50, 50]",
         "plain    336,776 rows, heaviest partition 1.79 x the mean",
         "planned  336,776 rows, heaviest partition 1.00 x the mean",
-        "not acquired within 500ms: held by",
+        # By whom it is held is asked for 50 ms, which a busy machine may need for other things.
+        "not acquired within 500ms: ",
         "it was released",
         "run again: version 1, replayed=True\n336,776 rows\n",
         "the driver ended by SIGKILL\n336,776 rows\n",

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkeeper._sparkeeper import Location
@@ -45,6 +46,8 @@ class Place:
         except SparkeeperError:
             raise
         except NotADirectoryError as error:
+            if Path(self.location.path).is_dir():
+                raise
             raise ConfigError(f"table {table}: {error}; a table is a directory, choose another path") from error
         except OSError as error:
             if not isinstance(error, PermissionError) and error.errno != errno.EROFS:

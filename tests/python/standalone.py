@@ -118,7 +118,11 @@ class Standalone:
         return process
 
     def _alive(self) -> int:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{self._page}/json/") as page:
+        # While the master starts, its page answers before its JSON does.
+        with (
+            contextlib.suppress(OSError, json.JSONDecodeError),
+            urllib.request.urlopen(f"http://{HOST}:{self._page}/json/") as page,
+        ):
             return sum(worker["state"] == "ALIVE" for worker in json.load(page)["workers"])
         return 0
 

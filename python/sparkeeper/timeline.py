@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sparkeeper._needs import needs
 from sparkeeper.ago import ago
 from sparkeeper.exceptions import SparkeeperError
 from sparkeeper.notebook import card, chart
@@ -64,9 +65,13 @@ class Timeline:
         self._leaders.close()
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is an extra
-        """`reigns` as a DataFrame with the columns leader, token, since and until, these two as times in UTC."""
-        import pyarrow as pa  # noqa: PLC0415 - an extra
+        """`reigns` as a DataFrame with the columns leader, token, since and until, these two as times in UTC.
 
+        Raises:
+            ConfigError: PyArrow or pandas is not installed; they come with `sparkeeper[spark]`.
+        """
+        pa = needs("Timeline.to_pandas", "pyarrow")
+        needs("Timeline.to_pandas", "pandas")
         moment = pa.timestamp("ms", "UTC")
         kinds = {"leader": pa.string(), "token": pa.int64(), "since": moment, "until": moment}
         reigns = self.reigns

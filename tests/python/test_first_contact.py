@@ -95,6 +95,7 @@ def test_no_pyspark():
         ("pyarrow", "tasks.run", "zk.tasks('t').run(None, abs)"),
         ("pyarrow", "Assignment.to_arrow", "sparkeeper.assign([1], ['a']).to_arrow()"),
         ("pandas", "Assignment.to_pandas", "sparkeeper.assign([1], ['a']).to_pandas()"),
+        ("pyarrow", "Timeline.to_pandas", "zk.election('e').timeline().to_pandas()"),
     ],
 )
 def test_an_extra_that_is_missing(connect_string, namespace, lacks, who, call):
